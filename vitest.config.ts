@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+import { closingLine } from './tests/support/reporter.ts';
+
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    // Processes, because tests send signals and change directories; shared by the files that run in one, because a
+    // fresh module graph for each costs three times the whole run. A test file leaves no global changed behind it.
+    pool: 'forks',
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    allowOnly: false,
+    reporters: ['default', closingLine],
+  },
+});
