@@ -1,0 +1,107 @@
+/** One service under load: its process, its user and the tasks made so far. */
+import { randomUUID } from 'node:crypto';
+import { drive, type Load } from './load.ts';
+import { createDatabase, type Server } from './postgres.ts';
+import { cpuTime, freePort, type Running, start, tree, workingIn } from './processes.ts';
+import { CACHE, type Target } from './targets.ts';
+
+export type Job = 'create' | 'read' | 'list' | 'complete';
+
+export interface Sample extends Load {
+  /** Microseconds of CPU, of the service and of PostgreSQL. */
+  readonly serverCpu: number;
+  readonly postgresCpu: number;
+}
+
+const CONNECTIONS = 32;
+const ENOUGH_TASKS = 1000;
+const TASKS = '/api/v1/tasks';
+const ID = /"id": ?"([0-9a-f-]{36})"/;
+const NEW_TASK = JSON.stringify({
+  title: 'Review the quarterly figures with the team',
+  description: 'Compare them with the plan, note what differs by more than five per cent and why. '.repeat(2),
+  priority: 'high',
+  due: '2031-03-31T16:00:00Z',
+});
+
+export class Subject implements AsyncDisposable {
+  readonly target: Target;
+  readonly #server: Server;
+  readonly #service: Running;
+  readonly #port: number;
+  readonly #tasks: string[] = [];
+  readonly #openTasks: string[] = [];
+  #token = '';
+  #turn = 0;
+
+  private constructor(target: Target, server: Server, service: Running, port: number) {
+    this.target = target;
+    this.#server = server;
+    this.#service = service;
+    this.#port = port;
+  }
+
+  static async start(target: Target, server: Server, folder: string): Promise<Subject> {
+    await target.prepare();
+    const database = await createDatabase(server, `bench_${target.name}`);
+    const port = await freePort();
+    const command = target.command(database, port, `${folder}/${target.name}`);
+    return new Subject(target, server, await start({ ...command, logs: CACHE }, port), port);
+  }
+
+  async measure(job: Job, seconds: number): Promise<Sample> {
+    this.#token = await this.target.signIn(`http://127.0.0.1:${this.#port}/api/v1`);
+    const supply = job === 'complete' ? this.#openTasks : this.#tasks;
+    if (job !== 'create' && supply.length < ENOUGH_TASKS) await this.#load('create', seconds);
+    const [server, postgres] = this.#cpuTimes();
+    const load = await this.#load(job, seconds);
+    const [serverAfter, postgresAfter] = this.#cpuTimes();
+    return { ...load, serverCpu: serverAfter - server, postgresCpu: postgresAfter - postgres };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#service[Symbol.asyncDispose]();
+  }
+
+  #load(job: Job, seconds: number): Promise<Load> {
+    const load = { port: this.#port, connections: CONNECTIONS, seconds, next: () => this.#next(job) };
+    return drive(job === 'create' ? { ...load, onBody: (body) => this.#remember(body) } : load);
+  }
+
+  #next(job: Job): string | undefined {
+    switch (job) {
+      case 'create':
+        return this.#write(TASKS, NEW_TASK);
+      case 'read':
+        return this.#request('GET', `${TASKS}/${this.#tasks[this.#turn++ % this.#tasks.length]}`);
+      case 'list':
+        return this.#request('GET', `${TASKS}?limit=20`);
+      case 'complete': {
+        const id = this.#openTasks.pop();
+        return id && this.#write(`${TASKS}/${id}/complete`, '');
+      }
+    }
+  }
+
+  #write(path: string, body: string): string {
+    const key = this.target.keyed ? `Idempotency-Key: "${randomUUID()}"\r\n` : '';
+    const type = body === '' ? '' : 'Content-Type: application/json\r\n';
+    return this.#request('POST', path, `${key}${type}Content-Length: ${Buffer.byteLength(body)}\r\n`, body);
+  }
+
+  #request(method: string, path: string, headers = '', body = ''): string {
+    const authorization = `Authorization: Bearer ${this.#token}\r\n`;
+    return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${authorization}${headers}\r\n${body}`;
+  }
+
+  #remember(body: string): void {
+    const id = ID.exec(body)?.[1];
+    if (id === undefined) throw new Error(`a created task without an id: ${body.slice(0, 200)}`);
+    this.#tasks.push(id);
+    this.#openTasks.push(id);
+  }
+
+  #cpuTimes(): [server: number, postgres: number] {
+    return [cpuTime(tree(this.#service.pid)), cpuTime(workingIn(this.#server.folder))];
+  }
+}
