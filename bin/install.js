@@ -1,5 +1,6 @@
 // Makes `npm start` and `npm test` one command on a fresh clone: installs the locked packages when they are missing or
-// are not the ones that package-lock.json names. Plain JavaScript for Node 18 and later, since nothing else is there yet.
+// are not the ones that package-lock.json names. Plain JavaScript for Node 18 and later, since nothing else is there
+// yet; a part of the scripts themselves, since npm runs no `prestart` where `ignore-scripts` is set.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,7 @@ const lock = `${root}.cache/install.lock`;
 
 if (!isInstalled()) await alone(() => isInstalled() || install());
 
-/** npm writes node_modules/.package-lock.json last, so an install that was broken off has none. */
+/** npm writes node_modules/.package-lock.json last, so an install that was broken off has none or an old one. */
 function isInstalled() {
   const wanted = packagesOf(`${root}package-lock.json`);
   const present = packagesOf(`${root}node_modules/.package-lock.json`);
@@ -17,9 +18,8 @@ function isInstalled() {
   const mayMiss = (entry) => entry.optional || (entry.dev && process.env.NODE_ENV === 'production');
   return (
     present !== undefined &&
-    Object.keys(present).every((path) => path in wanted) &&
     Object.entries(wanted).every(([path, entry]) => {
-      if (path === '') return true;
+      if (path === '') return true; // this package itself
       return path in present ? present[path].integrity === entry.integrity : mayMiss(entry);
     })
   );
@@ -34,19 +34,20 @@ function packagesOf(lockFile) {
   }
 }
 
+/** Not `npm ci`: it refuses a lock file that lacks the optional packages of platforms that the registry did not serve. */
 function install() {
-  console.error('Installing packages (npm ci; once, some seconds) …');
-  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status, error } = spawnSync('npm', ['ci', ...flags], { cwd: root, stdio: ['ignore', 2, 2] });
+  console.error('Installing packages (once, some seconds) …');
+  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, error } = spawnSync('npm', ['install', ...flags], { cwd: root, stdio: ['ignore', 2, 2] });
   if (status === 0) return;
   console.error(
-    `\nThe packages could not be installed: ${error ? `npm did not start (${error.message})` : 'npm ci failed, see above'}.\n` +
-      'It needs the npm registry this one time: check the network or the proxy, then run the same command again.',
+    `\nThe packages could not be installed: ${error ? `npm did not start (${error.message})` : 'see npm above'}.\n` +
+      'This one time the npm registry must be reachable. Check the network or the proxy, then run the same command again.',
   );
   process.exitCode = 1;
 }
 
-/** Two commands on a fresh clone install once: `npm ci` begins by deleting what the other has just unpacked. */
+/** Two commands on a fresh clone install once, not into each other. */
 async function alone(work) {
   mkdirSync(`${root}.cache`, { recursive: true });
   while (!takeLock()) await new Promise((resolve) => setTimeout(resolve, 200));

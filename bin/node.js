@@ -12,13 +12,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 export async function run(file, args) {
   if (!existsSync(`${root}node_modules`))
-    return fail('The packages are not installed yet. Run `npm ci` first (npm start does it by itself).');
+    return fail('The packages are not installed yet. Run `node bin/install.js` first.');
   if (isEnough(process.version)) return runHere(resolve(file), args);
   const node = findNode();
   if (node) return runOn(node);
   fail(
     `This needs Node ${REQUIRED} or later; this is ${process.version}, and node_modules holds none for ${process.platform} ${process.arch}.\n` +
-      'Run `npm ci` without --omit=optional (it brings one for Linux), or install a newer Node.',
+      'Install a newer Node, or the optional packages too (they bring one for Linux).',
   );
 }
 
