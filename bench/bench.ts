@@ -3,59 +3,44 @@
  * [--json FILE]: one table of ratios between us and what others would pick, measured in one run on one machine.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { commitRows } from './commit.ts';
-import { HTTP_ROWS, httpRows } from './http.ts';
+import { httpRows } from './http.ts';
 import { describe } from './machine.ts';
-import { type Row, ratio, table } from './report.ts';
+import { readOptions } from './options.ts';
+import { CACHE } from './paths.ts';
+import { ratio, table } from './report.ts';
 import { startRows } from './starts.ts';
 import { streamRows } from './streams.ts';
 import { startSystemPostgres } from './system-postgres.ts';
-import { CACHE } from './targets.ts';
 
 const NOTES = [
-  '/s: median of the rounds, 32 connections. p50, p99: over all rounds. µs: CPU a request, service + PostgreSQL.',
-  'Ours commits event, read-model row and idempotency key. FastAPI: SQLAlchemy 2, asyncpg, uvicorn with uvloop, one',
-  'worker, no events. Emmett: 0.42, Express 5, event and inline projection. Both: HS256 tokens, a pool of 20, no keys.',
-  'All on one PostgreSQL, a database each.',
+  '/s: median of the rounds, at 32 connections. p50 and p99: over all rounds. µs: CPU a request, service + PostgreSQL.',
+  'Ours commits event, read-model row and idempotency key, and checks ES256 tokens. FastAPI with SQLAlchemy 2, asyncpg',
+  'and uvicorn (uvloop, one worker) stores a row and no events. Emmett 0.42 with Express 5 stores an event and a row of',
+  'its inline projection. Neither takes keys; both check HS256 tokens, with a pool of 32 connections.',
+  'All use the same PostgreSQL, a database each.',
 ];
 
-const { values: args } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    json: { type: 'string' },
-  },
-});
-const names = [...HTTP_ROWS, 'commit', 'streams', 'starts'];
-const wanted = args.only?.split(',') ?? names;
-const unknown = wanted.filter((name) => !names.includes(name));
-if (unknown.length > 0) throw new Error(`--only knows ${names.join(', ')}; not ${unknown.join(', ')}`);
-
-const rounds = Number(args.rounds ?? (args.quick ? 1 : 3));
-const seconds = Number(args.seconds ?? (args.quick ? 2 : 5));
-const only = (name: string) => wanted.includes(name);
-const progress = (text: string) => void process.stderr.write(`… ${text}\n`);
-
+const options = readOptions();
 process.once('SIGINT', () => process.exit(130));
 mkdirSync(CACHE, { recursive: true });
 const folder = mkdtempSync(`${CACHE}/run-`);
-chmodSync(folder, 0o755);
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+// PostgreSQL runs as another user where we are root.
+chmodSync(folder, 0o755);
 
 await using server = await startSystemPostgres(`${folder}/postgres`);
 const machine = await describe(server);
-const rows: Row[] = [
-  ...(await httpRows(server, folder, { only, rounds, seconds, progress })),
-  ...(only('commit') ? await commitRows(server, folder, { rounds, seconds, progress }) : []),
-  ...(only('streams') ? await streamRows(server, progress) : []),
-  ...(only('starts') ? await startRows(folder, rounds, progress) : []),
+const rows = [
+  ...(await httpRows(server, folder, options)),
+  ...(options.wanted('commit') ? await commitRows(server, folder, options) : []),
+  ...(options.wanted('streams') ? await streamRows(server, options) : []),
+  ...(options.wanted('starts') ? await startRows(folder, options) : []),
 ];
 
 console.log([table(rows), '', machine.hardware, machine.postgres, ...NOTES].join('\n'));
-if (args.json !== undefined) {
+if (options.json !== undefined) {
+  const { rounds, seconds } = options;
   const report = { machine, rounds, seconds, rows: rows.map((row) => ({ ...row, ratio: ratio(row) })) };
-  writeFileSync(args.json, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
 }

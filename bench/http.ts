@@ -1,82 +1,82 @@
 /** The HTTP rows: the same requests to each service in turn, in rounds, so that the machine's noise hits all alike. */
+import type { Options } from './options.ts';
 import type { Server } from './postgres.ts';
-import { type Cell, type Figure, grouped, median, notRun, percentile, type Row } from './report.ts';
+import { sum } from './proc.ts';
+import { type Figure, grouped, median, percentile, type Row } from './report.ts';
+import { Series } from './series.ts';
 import { type Job, type Sample, Subject } from './subject.ts';
 import { TARGETS, type Target } from './targets.ts';
 
-export interface HttpOptions {
-  readonly only: (job: string) => boolean;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly progress: (text: string) => void;
+interface Contestant {
+  readonly target: Target;
+  readonly measure: (job: Job, seconds: number) => Promise<Sample>;
+  readonly series: Readonly<Record<Job, Series<Sample>>>;
 }
 
-const JOBS: readonly { name: Job; what: string; aims: Partial<Record<Target['name'], string>> }[] = [
-  { name: 'create', what: 'create a task', aims: { fastapi: '≥ 8 ×', emmett: '≥ 5 ×' } },
-  { name: 'read', what: 'read one task', aims: { fastapi: '≥ 10 ×', emmett: '≥ 2 ×' } },
-  { name: 'list', what: 'list the 20 newest', aims: { fastapi: '≥ 10 ×', emmett: '≥ 2 ×' } },
+const JOBS: readonly { name: Job; what: string; aims: Readonly<Record<string, string>> }[] = [
+  { name: 'create', what: 'create a task', aims: { FastAPI: '≥ 8 ×', Emmett: '≥ 5 ×' } },
+  { name: 'read', what: 'read one task', aims: { FastAPI: '≥ 10 ×', Emmett: '≥ 2 ×' } },
+  { name: 'list', what: 'list the 20 newest', aims: { FastAPI: '≥ 10 ×', Emmett: '≥ 2 ×' } },
   { name: 'complete', what: 'complete a task', aims: {} },
 ];
 
-export const HTTP_ROWS: readonly string[] = JOBS.map(({ name }) => name);
-
-export async function httpRows(server: Server, folder: string, options: HttpOptions): Promise<Row[]> {
-  const jobs = JOBS.filter(({ name }) => options.only(name));
+export async function httpRows(server: Server, folder: string, options: Options): Promise<Row[]> {
+  const jobs = JOBS.filter(({ name }) => options.wanted(name));
   if (jobs.length === 0) return [];
-  await using stack = new AsyncDisposableStack();
-  const samples = new Map<string, Sample[]>();
-  const failures = new Map<string, Cell>();
-  const subjects: Subject[] = [];
-  for (const target of TARGETS) {
-    options.progress(`starting ${target.title}`);
-    try {
-      subjects.push(stack.use(await Subject.start(target, server, folder)));
-    } catch (error) {
-      for (const { name } of jobs) failures.set(`${name} ${target.name}`, notRun(error));
-    }
-  }
+  await using running = new AsyncDisposableStack();
+  const ours = await enter(TARGETS.ours, server, folder, running, options);
+  const peers: Contestant[] = [];
+  for (const target of TARGETS.peers) peers.push(await enter(target, server, folder, running, options));
+
   for (let round = 0; round <= options.rounds; round++) {
     for (const { name, what } of jobs) {
-      for (const subject of subjects) {
-        const key = `${name} ${subject.target.name}`;
-        if (failures.has(key)) continue;
-        options.progress(`${round === 0 ? 'warm-up' : `round ${round}`}: ${what}, ${subject.target.title}`);
-        try {
-          const sample = await subject.measure(name, options.seconds);
-          if (round > 0) samples.set(key, [...(samples.get(key) ?? []), sample]);
-        } catch (error) {
-          failures.set(key, notRun(error));
-        }
+      for (const { target, measure, series } of [ours, ...peers]) {
+        options.progress(`${round === 0 ? 'warm-up' : `round ${round}`}: ${what}, ${target.name}`);
+        await series[name].add(() => measure(name, options.seconds));
       }
     }
   }
-  const cell = (job: Job, target: Target): Cell => {
-    const key = `${job} ${target.name}`;
-    return failures.get(key) ?? figure(samples.get(key) ?? []);
-  };
-  const [ours, ...peers] = TARGETS;
   return jobs.flatMap(({ name, what, aims }) =>
-    peers.map((peer) => ({
-      what: `${what}, ${peer.title}`,
-      ours: cell(name, ours),
-      peer: cell(name, peer),
-      aim: aims[peer.name] ?? '–',
+    peers.map(({ target, series }) => ({
+      what: `${what}, ${target.name}`,
+      ours: ours.series[name].cell(figure),
+      peer: series[name].cell(figure),
+      aim: aims[target.name],
     })),
   );
 }
 
-function figure(samples: readonly Sample[]): Figure {
+/** Starts a service; one that does not start fails in each of its rows. */
+async function enter(
+  target: Target,
+  server: Server,
+  folder: string,
+  running: AsyncDisposableStack,
+  { progress }: Options,
+): Promise<Contestant> {
+  progress(`starting ${target.name}`);
+  const series = { create: newSeries(), read: newSeries(), list: newSeries(), complete: newSeries() };
+  try {
+    const subject = running.use(await Subject.start(target, server, folder));
+    return { target, series, measure: (job, seconds) => subject.measure(job, seconds) };
+  } catch (error) {
+    return { target, series, measure: () => Promise.reject(error) };
+  }
+}
+
+const newSeries = () => new Series<Sample>();
+
+/** The first round was the warm-up. */
+function figure([, ...samples]: readonly Sample[]): Figure {
   const latencies = samples.flatMap((sample) => sample.latencies);
-  const perRequest = (cpu: (sample: Sample) => number) =>
-    samples.reduce((sum, sample) => sum + cpu(sample), 0) / latencies.length;
   const detail = {
     p50: percentile(latencies, 0.5),
     p99: percentile(latencies, 0.99),
-    serverCpu: perRequest((sample) => sample.serverCpu),
-    postgresCpu: perRequest((sample) => sample.postgresCpu),
+    serviceCpu: sum(samples.map((sample) => sample.serviceCpu)) / latencies.length,
+    postgresCpu: sum(samples.map((sample) => sample.postgresCpu)) / latencies.length,
   };
-  const value = median(samples.map(({ latencies, seconds }) => latencies.length / seconds));
+  const value = median(samples.map((sample) => sample.latencies.length / sample.seconds));
   const times = `p50 ${detail.p50.toFixed(1)} p99 ${detail.p99.toFixed(1)} ms`;
-  const text = `${grouped(value)}/s  ${times}  ${grouped(detail.serverCpu)}+${grouped(detail.postgresCpu)} µs`;
-  return { value, text, detail };
+  const cpu = `${grouped(detail.serviceCpu)}+${grouped(detail.postgresCpu)} µs`;
+  return { value, text: `${grouped(value)}/s  ${times}  ${cpu}`, detail };
 }

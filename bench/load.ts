@@ -19,12 +19,6 @@ export interface Load {
   readonly latencies: readonly number[];
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly length: number;
-}
-
 /** Resolves when all answers are in; rejects at the first answer that is not 2xx. */
 export async function drive(options: LoadOptions): Promise<Load> {
   const sockets = await Promise.all(Array.from({ length: options.connections }, () => open(options.port)));
@@ -46,42 +40,49 @@ async function open(port: number): Promise<Socket> {
 }
 
 function converse(socket: Socket, { next, onBody }: LoadOptions, end: number, latencies: number[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let received = '';
-    let sentAt = 0;
-    const send = () => {
-      sentAt = performance.now();
-      const request = sentAt < end ? next() : undefined;
-      if (request === undefined) resolve();
-      else socket.write(request, 'latin1');
-    };
-    socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => {
-      received += chunk;
-      const answer = parse(received);
-      if (answer === undefined) return;
-      if (answer.status < 200 || answer.status > 299) return reject(new Error(`answered ${received.slice(0, 300)}`));
-      latencies.push(performance.now() - sentAt);
-      received = received.slice(answer.length);
-      onBody?.(answer.body);
-      send();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error('the server closed a connection')));
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let received = '';
+  let sentAt = 0;
+  const send = () => {
+    sentAt = performance.now();
+    const request = sentAt < end ? next() : undefined;
+    if (request === undefined) resolve();
+    else socket.write(request, 'latin1');
+  };
+  const receive = (chunk: string) => {
+    received += chunk;
+    const answer = parse(received);
+    if (answer === undefined) return;
+    latencies.push(performance.now() - sentAt);
+    received = '';
+    onBody?.(answer.body);
     send();
+  };
+  socket.setEncoding('latin1');
+  socket.on('data', (chunk: string) => {
+    try {
+      receive(chunk);
+    } catch (error) {
+      reject(error);
+    }
   });
+  socket.on('error', reject);
+  socket.on('close', () => reject(new Error('the service closed a connection')));
+  send();
+  return promise;
 }
 
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 
 /** Undefined while the answer is incomplete. Every service under test states the length of its bodies. */
-function parse(text: string): Answer | undefined {
+function parse(text: string): { body: string } | undefined {
   const headEnd = text.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
   const head = text.slice(0, headEnd);
-  const status = Number(head.slice(9, 12));
-  const stated = CONTENT_LENGTH.exec(head)?.[1];
-  if (stated === undefined && status !== 204) throw new Error(`an answer without a length: ${head}`);
-  const length = headEnd + 4 + Number(stated ?? 0);
-  return text.length < length ? undefined : { status, body: text.slice(headEnd + 4, length), length };
+  const length = CONTENT_LENGTH.exec(head)?.[1];
+  if (length === undefined) throw new Error(`an answer without a length: ${head}`);
+  const body = text.slice(headEnd + 4);
+  if (body.length < Number(length)) return undefined;
+  if (head[9] !== '2') throw new Error(`answered ${head.slice(9, 12)} ${body}`);
+  return { body };
 }

@@ -2,38 +2,40 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import type { Writers } from './commit.ts';
 import { type Database, query } from './postgres.ts';
 
 const run = promisify(execFile);
 const CANDIDATES = ['pgbench', ...[18, 17, 16, 15].map((version) => `/usr/lib/postgresql/${version}/bin/pgbench`)];
+const TABLE = 'create table bare (position bigint generated always as identity primary key, data json not null)';
 
-export async function findPgbench(): Promise<string> {
-  for (const candidate of CANDIDATES) {
-    const works = await run(candidate, ['--version']).then(
-      () => true,
-      () => false,
-    );
-    if (works) return candidate;
-  }
-  throw new Error('no pgbench here (Debian: postgresql-contrib)');
-}
+/** As large as an event with its metadata. */
+const ROW = JSON.stringify({ text: 'x'.repeat(700) });
 
-/** Creates the table and answers a function that inserts rows of `bytes` bytes with so many writers: rows a second. */
-export async function bareInserts(pgbench: string, database: Database, folder: string, bytes: number) {
-  await query(
-    database,
-    'create table bare (position bigint generated always as identity primary key, data json not null)',
-  );
-  const script = `${folder}/bare-insert.sql`;
-  await writeFile(script, `insert into bare (data) values ('{"text":"${'x'.repeat(bytes - 11)}"}');\n`);
-  return async (writers: number, seconds: number): Promise<number> => {
-    const { host, port, user, password } = database;
-    const server = ['--host', host, '--port', String(port), '--username', user];
-    const load = ['--client', String(writers), '--jobs', '1', '--time', String(Math.ceil(seconds))];
-    const how = ['--no-vacuum', '--protocol', 'prepared', '--file', script];
-    const { stdout } = await run(pgbench, [...server, ...load, ...how, database.database], {
-      env: { ...process.env, PGPASSWORD: password },
-    });
+export async function bareInserts(database: Database, folder: string): Promise<Writers> {
+  const pgbench = await find();
+  await query(database, TABLE);
+  const script = `${folder}/insert.sql`;
+  await writeFile(script, `insert into bare (data) values ('${ROW}');\n`);
+
+  const server = ['--host', database.host, '--port', String(database.port), '--username', database.user];
+  const options = ['--no-vacuum', '--protocol', 'prepared', '--file', script];
+  const env = { ...process.env, PGPASSWORD: database.password };
+  return async (writers, seconds) => {
+    const load = ['--client', String(writers), '--time', String(Math.ceil(seconds))];
+    const { stdout } = await run(pgbench, [...server, ...options, ...load, database.database], { env });
     return Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);
   };
+}
+
+async function find(): Promise<string> {
+  for (const candidate of CANDIDATES) {
+    try {
+      await run(candidate, ['--version']);
+      return candidate;
+    } catch {
+      // Not this one.
+    }
+  }
+  throw new Error('no pgbench here (Debian: postgresql-contrib)');
 }

@@ -1,23 +1,30 @@
 /** How long it takes to load a stream and fold its state. */
+import type { Options } from './options.ts';
 import { createDatabase, type Database, type Server } from './postgres.ts';
-import { type Cell, notRun, type Row } from './report.ts';
+import { type Figure, median, type Row } from './report.ts';
+import { Series } from './series.ts';
 
 const LENGTHS = [10, 100, 1000] as const;
 
-export async function streamRows(server: Server, progress: (text: string) => void): Promise<Row[]> {
+export async function streamRows(server: Server, { rounds, progress }: Options): Promise<Row[]> {
   const database = await createDatabase(server, 'bench_streams');
   const rows: Row[] = [];
   for (const length of LENGTHS) {
     const what = `load a stream of ${length} events`;
     progress(what);
-    rows.push({ what, ours: await loadTime(database, length).then(inMilliseconds, notRun) });
+    const loads = new Series<number>();
+    for (let round = 0; round < rounds; round++) await loads.add(() => loadTime(database, length));
+    rows.push({ what, ours: loads.cell(inMilliseconds) });
   }
   return rows;
 }
 
-const inMilliseconds = (value: number): Cell => ({ value, text: `${value.toFixed(2)} ms` });
+function inMilliseconds(samples: readonly number[]): Figure {
+  const value = median(samples);
+  return { value, text: `${value.toFixed(2)} ms` };
+}
 
-/** Milliseconds, the median of many loads. */
+/** Milliseconds for one load, the median of many. */
 async function loadTime(_database: Database, _length: number): Promise<number> {
   throw new Error('the store is not wired in yet');
 }

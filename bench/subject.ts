@@ -2,14 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { drive, type Load } from './load.ts';
 import { createDatabase, type Server } from './postgres.ts';
-import { cpuTime, freePort, type Running, start, tree, workingIn } from './processes.ts';
-import { CACHE, type Target } from './targets.ts';
+import { cpuTime, tree, workingIn } from './proc.ts';
+import { freePort, type Service, startService } from './service.ts';
+import type { Target } from './targets.ts';
 
 export type Job = 'create' | 'read' | 'list' | 'complete';
 
 export interface Sample extends Load {
   /** Microseconds of CPU, of the service and of PostgreSQL. */
-  readonly serverCpu: number;
+  readonly serviceCpu: number;
   readonly postgresCpu: number;
 }
 
@@ -25,17 +26,17 @@ const NEW_TASK = JSON.stringify({
 });
 
 export class Subject implements AsyncDisposable {
-  readonly target: Target;
+  readonly #target: Target;
   readonly #server: Server;
-  readonly #service: Running;
+  readonly #service: Service;
   readonly #port: number;
   readonly #tasks: string[] = [];
   readonly #openTasks: string[] = [];
   #token = '';
   #turn = 0;
 
-  private constructor(target: Target, server: Server, service: Running, port: number) {
-    this.target = target;
+  private constructor(target: Target, server: Server, service: Service, port: number) {
+    this.#target = target;
     this.#server = server;
     this.#service = service;
     this.#port = port;
@@ -43,20 +44,25 @@ export class Subject implements AsyncDisposable {
 
   static async start(target: Target, server: Server, folder: string): Promise<Subject> {
     await target.prepare();
-    const database = await createDatabase(server, `bench_${target.name}`);
+    const name = target.name.toLowerCase();
+    const database = await createDatabase(server, `bench_${name}`);
     const port = await freePort();
-    const command = target.command(database, port, `${folder}/${target.name}`);
-    return new Subject(target, server, await start({ ...command, logs: CACHE }, port), port);
+    const command = target.command(database, port, `${folder}/${name}`);
+    return new Subject(target, server, await startService(name, command, port), port);
   }
 
   async measure(job: Job, seconds: number): Promise<Sample> {
-    this.#token = await this.target.signIn(`http://127.0.0.1:${this.#port}/api/v1`);
+    this.#token = await this.#target.signIn(`http://127.0.0.1:${this.#port}/api/v1`);
     const supply = job === 'complete' ? this.#openTasks : this.#tasks;
     if (job !== 'create' && supply.length < ENOUGH_TASKS) await this.#load('create', seconds);
-    const [server, postgres] = this.#cpuTimes();
+    const before = this.#cpuTimes();
     const load = await this.#load(job, seconds);
-    const [serverAfter, postgresAfter] = this.#cpuTimes();
-    return { ...load, serverCpu: serverAfter - server, postgresCpu: postgresAfter - postgres };
+    const after = this.#cpuTimes();
+    return {
+      ...load,
+      serviceCpu: after.service - before.service,
+      postgresCpu: after.postgres - before.postgres,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -84,7 +90,7 @@ export class Subject implements AsyncDisposable {
   }
 
   #write(path: string, body: string): string {
-    const key = this.target.keyed ? `Idempotency-Key: "${randomUUID()}"\r\n` : '';
+    const key = this.#target.keyed ? `Idempotency-Key: "${randomUUID()}"\r\n` : '';
     const type = body === '' ? '' : 'Content-Type: application/json\r\n';
     return this.#request('POST', path, `${key}${type}Content-Length: ${Buffer.byteLength(body)}\r\n`, body);
   }
@@ -101,7 +107,7 @@ export class Subject implements AsyncDisposable {
     this.#openTasks.push(id);
   }
 
-  #cpuTimes(): [server: number, postgres: number] {
-    return [cpuTime(tree(this.#service.pid)), cpuTime(workingIn(this.#server.folder))];
+  #cpuTimes(): { service: number; postgres: number } {
+    return { service: cpuTime(tree(this.#service.pid)), postgres: cpuTime(workingIn(this.#server.folder)) };
   }
 }

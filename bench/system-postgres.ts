@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chownSync, globSync, mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { query, type Server } from './postgres.ts';
-import { freePort } from './processes.ts';
+import { freePort } from './service.ts';
 
 const SETTINGS = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200' };
 

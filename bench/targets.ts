@@ -4,43 +4,36 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { CACHE, PEERS, ROOT } from './paths.ts';
 import { type Database, environment } from './postgres.ts';
-import type { Command } from './processes.ts';
-
-export const ROOT = new URL('..', import.meta.url).pathname;
-export const CACHE = `${ROOT}bench/.cache`;
-const PEERS = `${ROOT}bench/peers`;
+import type { Command } from './service.ts';
 
 export interface Target {
-  readonly name: 'taskwire' | 'fastapi' | 'emmett';
-  readonly title: string;
+  readonly name: string;
   /** Writes carry a fresh Idempotency-Key, as our clients are told to send. */
   readonly keyed: boolean;
   /** Installs what it needs; throws when it cannot run here. */
   prepare(): Promise<void>;
-  command(database: Database, port: number, folder: string): Omit<Command, 'logs'>;
+  command(database: Database, port: number, dataFolder: string): Command;
   /** Answers an access token for `api`, always of the same user. */
   signIn(api: string): Promise<string>;
 }
 
-const POOL = '20';
+/** A connection for each request under way. */
+const POOL = '32';
 const JWT_SECRET = 'a secret that only this benchmark uses';
 const PRINCIPAL = '01980000-0000-7000-8000-000000000001';
 const run = promisify(execFile);
 
 const taskwire: Target = {
-  name: 'taskwire',
-  title: 'Taskwire',
+  name: 'Taskwire',
   keyed: true,
-  async prepare() {
-    if (!existsSync(`${ROOT}src/cli.ts`)) throw new Error('there is no src/cli.ts yet');
-  },
-  command: (database, port, folder) => ({
-    name: 'taskwire',
+  async prepare() {},
+  command: (database, port, dataFolder) => ({
     command: process.execPath,
     args: ['bin/taskwire.js', 'start'],
     cwd: ROOT,
-    env: { ...environment(database), ...listening(port), DATA_DIR: folder },
+    env: { ...environment(database), ...listening(port), DATA_DIR: dataFolder },
   }),
   async signIn(api) {
     const user = { email: 'bench@example.com', username: 'bench', password: 'correct horse battery staple' };
@@ -56,45 +49,41 @@ const taskwire: Target = {
 };
 
 const fastapi: Target = {
-  name: 'fastapi',
-  title: 'FastAPI',
+  name: 'FastAPI',
   keyed: false,
   async prepare() {
-    await once(`${PEERS}/fastapi/requirements.txt`, 'fastapi', async (requirements) => {
+    await installOnce(`${PEERS}/fastapi/requirements.txt`, 'fastapi', async (requirements) => {
       await run('python3', ['-m', 'venv', '--clear', `${CACHE}/venv`]);
       await run(`${CACHE}/venv/bin/pip`, ['install', '--no-deps', '--quiet', '--requirement', requirements]);
     });
   },
   command: (database, port) => ({
-    name: 'fastapi',
     command: `${CACHE}/venv/bin/uvicorn`,
     args: ['main:app', '--port', String(port), '--loop', 'uvloop', '--http', 'httptools', '--no-access-log'],
     cwd: `${PEERS}/fastapi`,
-    env: { ...environment(database), DB_POOL: POOL, JWT_SECRET, PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...environment(database), DB_POOL: POOL, JWT_SECRET },
   }),
   signIn: async () => token(),
 };
 
 const emmett: Target = {
-  name: 'emmett',
-  title: 'Emmett',
+  name: 'Emmett',
   keyed: false,
   async prepare() {
-    await once(`${PEERS}/emmett/package-lock.json`, 'emmett', async () => {
+    await installOnce(`${PEERS}/emmett/package-lock.json`, 'emmett', async () => {
       await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: `${PEERS}/emmett` });
     });
   },
   command: (database, port) => ({
-    name: 'emmett',
     command: process.execPath,
     args: ['server.ts'],
     cwd: `${PEERS}/emmett`,
-    env: { ...environment(database), ...listening(port), DB_POOL: POOL, JWT_SECRET },
+    env: { ...environment(database), ...listening(port), DB_POOL: POOL, JWT_SECRET, NODE_ENV: 'production' },
   }),
   signIn: async () => token(),
 };
 
-export const TARGETS = [taskwire, fastapi, emmett] as const satisfies readonly Target[];
+export const TARGETS = { ours: taskwire, peers: [fastapi, emmett] };
 
 const listening = (port: number) => ({ HOST: '127.0.0.1', PORT: String(port), RATE_LIMITS: 'off', LOG_LEVEL: 'warn' });
 
@@ -111,10 +100,14 @@ function token(): string {
 const encode = (text: string): string => Buffer.from(text).toString('base64url');
 
 /** Runs `install` unless it ran before for the same content of `file`. */
-async function once(file: string, name: string, install: (file: string) => Promise<void>): Promise<void> {
+async function installOnce(file: string, name: string, install: (file: string) => Promise<void>): Promise<void> {
   const stamp = `${CACHE}/${name}.installed`;
   const wanted = await readFile(file, 'utf8');
   if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return;
-  await install(file);
+  try {
+    await install(file);
+  } catch (error) {
+    throw new Error(`its installation failed: ${error}`, { cause: error });
+  }
   await writeFile(stamp, wanted);
 }

@@ -6,7 +6,6 @@ import {
   NotFoundError,
   projections,
   STREAM_DOES_NOT_EXIST,
-  STREAM_EXISTS,
 } from '@event-driven-io/emmett';
 import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
@@ -102,8 +101,7 @@ app.get('/api/v1/tasks/:id', async (request, response) => {
 app.post('/api/v1/tasks/:id/complete', async (request, response) => {
   const id = TaskId.parse(request.params.id);
   const data = { taskId: id, ownerId: response.locals.principal, now: new Date().toISOString() };
-  const options = { expectedStreamVersion: STREAM_EXISTS };
-  const { newState } = await handle(eventStore, id, { type: 'CompleteTask', data }, options);
+  const { newState } = await handle(eventStore, id, { type: 'CompleteTask', data });
   response.json(newState);
 });
 
