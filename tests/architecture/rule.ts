@@ -14,7 +14,7 @@ export type Rule = {
 };
 
 const isTest = (path: string) => path.startsWith('tests/') || path.endsWith('.test.ts');
-export const isCode = (path: string) => path.endsWith('.ts');
+export const isCode = (path: string) => path.endsWith('.ts') && !path.startsWith('bench/peers/');
 export const isProduct = (path: string) => path.startsWith('src/') && isCode(path) && !isTest(path);
 export const isPure = (path: string) =>
   isProduct(path) && (/^src\/services\/[^/]+\/(domain|policies)\//.test(path) || path === 'src/platform/decider.ts');
