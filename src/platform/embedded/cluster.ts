@@ -1,9 +1,8 @@
 /** The files of the database under DATA_DIR: made once, checked at each start. */
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Binaries } from './binaries.ts';
-import { MAJOR_VERSION } from './binaries.ts';
+import { type Binaries, MAJOR_VERSION } from './binaries.ts';
 import { EmbeddedPostgresError, ignoring, startFault } from './errors.ts';
 import { giveAllTo, giveTo, type Identity } from './identity.ts';
 import type { Log } from './log.ts';
@@ -11,46 +10,55 @@ import { supervise } from './supervisor.ts';
 
 export const SUPERUSER = 'postgres';
 
-export type Cluster = { readonly folder: string; readonly password: string; readonly created: boolean };
+/** Where the cluster of a data folder lies. */
+export const clusterIn = (dataDir: string): string => join(dataDir, 'postgres');
 
-/** Makes the data folder when it is missing, readable by us alone, and sees that it is ours to write. */
+/**
+ * Makes the data folder when it is missing, readable by us alone, and sees that it is ours to write. Throws
+ * EmbeddedPostgresError when the cluster in it is another user's.
+ */
 export const prepareDataDir = async (dataDir: string): Promise<void> => {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await access(dataDir, constants.W_OK | constants.X_OK);
+  const folder = clusterIn(dataDir);
+  const owner = (await stat(folder).catch(ignoring('ENOENT')))?.uid;
+  const we = process.getuid?.();
+  if (owner === undefined || we === 0 || we === owner) return;
+  throw new EmbeddedPostgresError(
+    'data-dir-owned-by-another',
+    `the database in ${folder} belongs to user ${owner}, and this is user ${we}: start as that user, give ${dataDir} to ` +
+      'this one with chown -R, or choose another folder with DATA_DIR',
+  );
 };
 
-/**
- * The cluster in `<dataDir>/postgres` with its superuser's password, made when there is none. Throws
- * EmbeddedPostgresError for a cluster of another version or owner, a folder that is no cluster, and a failed initdb.
- */
-export const openCluster = async (options: {
+type Options = {
   readonly dataDir: string;
   readonly binaries: Binaries;
   readonly identity: Identity;
   readonly log: Log;
   readonly report: (line: string) => void;
-}): Promise<Cluster> => {
+};
+
+/**
+ * The cluster in `<dataDir>/postgres` with its superuser's password, made when there is none. Throws
+ * EmbeddedPostgresError for a cluster of another version, a folder that is no cluster, and a failed initdb.
+ */
+export const openCluster = async (
+  options: Options,
+): Promise<{ readonly password: string; readonly created: boolean }> => {
   const { dataDir, identity } = options;
-  const folder = join(dataDir, 'postgres');
+  const folder = clusterIn(dataDir);
   const created = !(await isCluster(folder));
   const password = await passwordIn(join(dataDir, 'postgres-password'), identity, created);
   if (created) await createCluster(folder, options);
   await giveAllTo(identity, folder);
-  return { folder, password, created };
+  await chmod(folder, 0o700); // copies and volumes widen it, and PostgreSQL then refuses to start
+  return { password, created };
 };
 
 const isCluster = async (folder: string): Promise<boolean> => {
   const found = await readdir(folder).catch(ignoring('ENOENT'));
   if (found === undefined || found.length === 0) return false;
-  const { uid } = await stat(folder);
-  const we = process.getuid?.() ?? uid;
-  if (we !== 0 && we !== uid) {
-    throw new EmbeddedPostgresError(
-      'data-dir-owned-by-another',
-      `the database in ${folder} belongs to user ${uid}, and this is user ${we}: start as that user, give it to this ` +
-        'one with chown -R, or choose another folder with DATA_DIR',
-    );
-  }
   const version = (await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(ignoring('ENOENT')))?.trim();
   if (version === MAJOR_VERSION) return true;
   if (version === undefined) {
@@ -85,7 +93,7 @@ const passwordIn = async (file: string, identity: Identity, mayMake: boolean): P
 };
 
 /** Made under another name and renamed when whole and on disk: what bears the name `postgres` was never half-made. */
-const createCluster = async (folder: string, options: Parameters<typeof openCluster>[0]): Promise<void> => {
+const createCluster = async (folder: string, options: Options): Promise<void> => {
   const { dataDir, binaries, identity, log, report } = options;
   report('creating the database cluster (first start, takes a few seconds) …');
   for (const name of await readdir(dataDir)) {

@@ -6,7 +6,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { findBinaries } from './binaries.ts';
-import { openCluster, prepareDataDir, SUPERUSER } from './cluster.ts';
+import { clusterIn, openCluster, prepareDataDir, SUPERUSER } from './cluster.ts';
 import { EmbeddedPostgresError, folderFault } from './errors.ts';
 import { formerServerGone } from './former-server.ts';
 import { chooseIdentity, giveTo } from './identity.ts';
@@ -26,7 +26,7 @@ export type EmbeddedPostgres = {
   };
   /** True when this start created the cluster. */
   readonly created: boolean;
-  /** Resolves once the server has stopped: fast shutdown, after 5 s the immediate one. May be called again. */
+  /** Resolves once the server has stopped: fast shutdown, after 4 s the immediate one. May be called again. */
   stop(): Promise<void>;
 };
 
@@ -61,8 +61,9 @@ const start = async ({ dataDir: given, report, settings = {} }: EmbeddedPostgres
   const log = openLog(logFile);
   try {
     await giveTo(identity, logFile);
-    const { folder, password, created } = await openCluster({ dataDir, binaries, identity, log, report });
+    const folder = clusterIn(dataDir);
     await formerServerGone(folder, report);
+    const { password, created } = await openCluster({ dataDir, binaries, identity, log, report });
     const host = await openSocketFolder(dataDir, identity);
     const connection = { host, port: PORT, user: SUPERUSER, password };
     const launch = async () => {

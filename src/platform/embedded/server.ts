@@ -25,7 +25,10 @@ export type ServerOptions = {
 const START_BOUND = 120_000;
 const PROGRESS_INTERVAL = 5_000;
 const POLL = 15;
+/** Between an end and the next start; doubled each time, until one has lived for long again. */
+const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 5_000;
+const LONG_LIFE = 30_000;
 /** A session of the killed server has not noticed yet: it does within moments. */
 const PASSING = /is still in use|lock file ".*" already exists/;
 
@@ -35,8 +38,11 @@ export const keepRunning = async (options: ServerOptions): Promise<{ stop(): Pro
   const stopping = new AbortController();
   let server = await start(options, stopping.signal);
 
+  let pause = SHORTEST_PAUSE;
   const restart = async (): Promise<void> => {
-    for (let pause = 100; !stopping.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    while (!stopping.signal.aborted) {
+      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
       try {
         server = await start(options, stopping.signal);
         report('the database is back');
@@ -45,13 +51,14 @@ export const keepRunning = async (options: ServerOptions): Promise<{ stop(): Pro
         if (stopping.signal.aborted) return;
         report(`the database did not start again: ${error instanceof Error ? error.message : error}`);
       }
-      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
   const watch = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
+    for (;;) {
+      const since = performance.now();
       const end = await server.ended;
       if (stopping.signal.aborted) return;
+      if (performance.now() - since > LONG_LIFE) pause = SHORTEST_PAUSE;
       report(`the database server ended by itself (${end}), starting it again …`);
       await restart();
     }
@@ -102,7 +109,7 @@ const comesUp = async (
     const now = performance.now();
     if (now > deadline) {
       const summary = `the database server did not answer within ${START_BOUND / 1000} s`;
-      throw startFault(summary, log.tail(Math.max(0, log.mark() - 4_000)), dataDir);
+      throw startFault(summary, log.tail(0), dataDir);
     }
     if (now > nextReport) {
       report('the database is still starting (after a crash it first repairs itself) …');

@@ -1,7 +1,7 @@
 /**
  * Runs a program that ends with us. A tiny shell stands between: it holds the reading end of a pipe from us, so that
- * even kill -9 tells it of our end, upon which it asks the program to stop. Shell and program have a session of their own, so that
- * Ctrl-C in a terminal reaches us alone and the database stops after what needs it.
+ * even kill -9 tells it of our end, upon which it asks the program to stop. Shell and program have a session of their
+ * own, so that Ctrl-C in a terminal reaches us alone and the database stops after what needs it.
  *
  *   a line, or the end of the pipe   fast shutdown (SIGINT)
  *   a second line                    immediate shutdown (SIGQUIT); the next start then replays the log
@@ -31,12 +31,12 @@ kill $watch 2>/dev/null
 exit $status`;
 
 /** A fast shutdown ends all sessions and writes one checkpoint; the whole server has 10 s to stop. */
-const FAST_SHUTDOWN_BOUND = 5_000;
+const FAST_SHUTDOWN_BOUND = 4_000;
 
 export type Supervised = {
   /** Resolves with how it ended: 'exit 1', 'signal SIGKILL'. Rejects when not even the shell could be started. */
   readonly ended: Promise<string>;
-  readonly isRunning: () => boolean;
+  isRunning(): boolean;
   /** Stops it, gently at first, and resolves when it has ended. */
   stop(): Promise<void>;
 };
