@@ -1,0 +1,44 @@
+/** The formats of our schemas, each a pure predicate: what a string must be before it becomes a branded value. */
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const INSTANT = /^(19|[2-9]\d)\d\d-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$/;
+const DATE = /^(19|[2-9]\d)\d\d-(\d\d)-(\d\d)$/;
+// The part before the @ as RFC 5321 dot-strings, the part behind it as a host name with at least two labels.
+const EMAIL =
+  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$/;
+
+/** The calendar has this day: Date rolls 2026-02-30 over to March, so the answer is read back and compared. */
+const dayExists = (date: string): boolean => {
+  const at = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(date);
+};
+
+const knownZones = new Map<string, boolean>();
+/** An IANA name that this runtime's data knows; offsets such as +02:00, which Intl takes too, are no zones. */
+const isTimeZone = (zone: string): boolean => {
+  const known = knownZones.get(zone);
+  if (known !== undefined) return known;
+  const answer = /^[A-Za-z]/.test(zone) && accepts(() => new Intl.DateTimeFormat('en', { timeZone: zone }));
+  if (answer) knownZones.set(zone, answer); // only good names are kept, so that rubbish cannot fill the memory
+  return answer;
+};
+
+const accepts = (attempt: () => unknown): boolean => {
+  try {
+    attempt();
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+};
+
+export const formats = {
+  /** Lower case only: one id has one spelling. */
+  uuid: (text: string) => UUID.test(text),
+  instant: (text: string) => INSTANT.test(text) && dayExists(text.slice(0, 10)),
+  date: (text: string) => DATE.test(text) && dayExists(text),
+  email: (text: string) => EMAIL.test(text) && text.indexOf('@') <= 64,
+  'time-zone': isTimeZone,
+  locale: (text: string) => accepts(() => Intl.getCanonicalLocales(text)),
+} as const;
