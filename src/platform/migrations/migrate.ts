@@ -1,0 +1,163 @@
+/**
+ * Brings a service's schema up to date: numbered SQL files, each in a transaction of its own, each once, in the order
+ * of their folders (the platform's before the service's) and names. Two processes may start at once: one migrates,
+ * the other waits for it and then finds nothing to do.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { connect, type DatabaseAddress } from '../sql/connection.ts';
+import { type Session, sessionOn, statement } from '../sql/database.ts';
+import { StatementFault } from '../sql/errors.ts';
+
+export type MigrationTarget = {
+  /** The login here is the owner, who makes and changes tables. */
+  readonly address: DatabaseAddress;
+  /** Also the name of the runtime role: one service, one schema, one role. */
+  readonly schema: string;
+  readonly folders: readonly string[];
+};
+export type MigrationState = { readonly schema: string; readonly name: string; readonly appliedAt: string | null };
+
+/** Applies what is missing; answers the names of what it applied. Throws when an applied file was changed since. */
+export const migrate = async (target: MigrationTarget): Promise<readonly string[]> => {
+  await ensureDatabase(target.address);
+  return withSession(target, async (session) => {
+    await session.query('select pg_advisory_lock(hashtextextended($$taskwire migrations$$, 7))');
+    await ensureSchema(session, target.schema);
+    const applied: string[] = [];
+    for (const file of await pending(session, target)) {
+      await session.query('begin');
+      try {
+        await session.query(file.sql);
+        await session.query(RECORD, [file.name, file.checksum]);
+        await session.query('commit');
+      } catch (error) {
+        await session.query('rollback');
+        throw new Error(`migration ${file.name} of ${target.schema} failed: ${messageOf(error)}`, { cause: error });
+      }
+      applied.push(file.name);
+    }
+    await grant(session, target.schema);
+    return applied;
+  });
+};
+
+/** Every migration known here, and when it was applied; changes nothing. */
+export const migrationStatus = (target: MigrationTarget): Promise<readonly MigrationState[]> =>
+  withSession(target, async (session) => {
+    const files = await filesOf(target);
+    const applied = await appliedOf(session, target.schema);
+    return files.map(({ name }) => ({ schema: target.schema, name, appliedAt: applied.get(name)?.appliedAt ?? null }));
+  });
+
+const RECORD = statement('migration-record', 'insert into schema_migration (name, checksum) values ($1, $2)');
+
+type File = { readonly name: string; readonly sql: string; readonly checksum: string };
+
+const pending = async (session: Session, target: MigrationTarget): Promise<readonly File[]> => {
+  const applied = await appliedOf(session, target.schema);
+  const files = await filesOf(target);
+  const changed = files.filter(({ name, checksum }) => applied.has(name) && applied.get(name)?.checksum !== checksum);
+  if (changed.length > 0) {
+    const names = changed.map(({ name }) => name).join(', ');
+    throw new Error(`applied migrations were changed since (${target.schema}): ${names}; write a new one instead`);
+  }
+  return files.filter(({ name }) => !applied.has(name));
+};
+
+const filesOf = async ({ folders }: MigrationTarget): Promise<readonly File[]> => {
+  const files: File[] = [];
+  for (const folder of folders) {
+    const names = (await readdir(folder)).filter((name) => /^\d{3}_\w+\.sql$/.test(name)).sort();
+    for (const name of names) {
+      const sql = await readFile(path.join(folder, name), 'utf8');
+      // <duty>/001_name: the folder above `migrations` says whose it is
+      const owner = path.basename(path.dirname(folder));
+      files.push({
+        name: `${owner}/${name.slice(0, -4)}`,
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+      });
+    }
+  }
+  if (files.length === 0) throw new Error(`no migrations in ${folders.join(', ')}`);
+  return files;
+};
+
+const appliedOf = async (
+  session: Session,
+  schema: string,
+): Promise<ReadonlyMap<string, { checksum: string; appliedAt: string }>> => {
+  const { rows: exists } = await session.query<{ found: boolean }>(
+    statement('migration-table', "select to_regclass($1 || '.schema_migration') is not null as found"),
+    [schema],
+  );
+  if (!exists[0]?.found) return new Map();
+  const { rows } = await session.query<{ name: string; checksum: string; appliedAt: string }>(
+    'select name, checksum, applied_at as "appliedAt" from schema_migration',
+  );
+  return new Map(rows.map((row) => [row.name, row]));
+};
+
+/** Schema and role by the same name; the owner may act as the role, whose rights `grant` sets each time. */
+const ensureSchema = async (session: Session, schema: string): Promise<void> => {
+  await session.query(`do $do$ begin
+    if not exists (select from pg_roles where rolname = '${schema}') then create role ${schema} nologin; end if;
+    if not pg_has_role(current_user, '${schema}', 'member') then grant ${schema} to current_user; end if;
+  end $do$`);
+  await session.query(`create schema if not exists ${schema}`);
+  await session.query(`create table if not exists schema_migration (
+    name text collate "C" primary key, checksum text not null, applied_at timestamptz not null default clock_timestamp())`);
+};
+
+/** The runtime role reads and writes rows, but may only add events; nobody else may call anything. */
+const grant = async (session: Session, schema: string): Promise<void> => {
+  await session.query(`
+    revoke all on all functions in schema ${schema} from public;
+    grant usage on schema ${schema} to ${schema};
+    grant execute on all functions in schema ${schema} to ${schema};
+    grant select, insert, update, delete on all tables in schema ${schema} to ${schema};
+    revoke insert, update, delete on schema_migration from ${schema}`);
+  await session.query(`do $do$ begin
+    if to_regclass('${schema}.event') is not null then
+      revoke all on event, era from ${schema};
+      grant select, insert on event to ${schema};
+      grant select on era to ${schema};
+    end if;
+  end $do$`);
+};
+
+/** Makes the database where it is missing and the login may; a server that was just started for us has none. */
+const ensureDatabase = async (address: DatabaseAddress): Promise<void> => {
+  try {
+    await withSession({ address: { ...address, database: 'postgres' }, schema: 'public' }, async (session) => {
+      const { rows } = await session.query(DATABASE, [address.database]);
+      if (rows.length === 0) await session.query(`create database "${address.database.replaceAll('"', '""')}"`);
+    });
+  } catch (error) {
+    // No right to look or to make one, or another process made it just now: the migration itself will tell.
+    if (!(error instanceof StatementFault || isRefusal(error))) throw error;
+  }
+};
+const DATABASE = statement('database-exists', 'select from pg_database where datname = $1');
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  ['42501', '42P04', '28000', '28P01', '3D000'].includes(String(error.code));
+
+const withSession = async <T>(
+  { address, schema }: Pick<MigrationTarget, 'address' | 'schema'>,
+  run: (session: Session) => Promise<T>,
+): Promise<T> => {
+  const session = sessionOn(
+    await connect({ address, schema, statementTimeout: 0, applicationName: 'taskwire migrate' }),
+  );
+  try {
+    return await run(session);
+  } finally {
+    await session.close(); // ends the advisory lock too
+  }
+};
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,80 @@
+/** How every connection of ours is opened: who it is, what it sees, and how long anything may take. */
+import pg from 'pg';
+import { classifyError } from './errors.ts';
+
+export type DatabaseAddress = {
+  /** A host name, an IP address, or the directory of a unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+};
+export type ConnectionOptions = {
+  readonly address: DatabaseAddress;
+  /** The schema that unqualified names mean. */
+  readonly schema: string;
+  /** The role whose rights the connection has; by default those of the user who logs in. */
+  readonly role?: string;
+  /** ms; 0 = without bound (migrations). The client gives up a little after the server would have. */
+  readonly statementTimeout: number;
+  readonly applicationName: string;
+};
+
+const CONNECT_TIMEOUT = 2_000;
+const CLIENT_GRACE = 300;
+
+/**
+ * `2026-11-24 09:00:00.12+00` as `2026-11-24T09:00:00.120Z`: connections speak UTC, so the text needs no parsing into a
+ * Date; the server drops trailing zeros, which would make one instant read in two ways.
+ */
+export const instantOf = (text: string): string => {
+  const [seconds = '', fraction = ''] = text.replace(/\+00$/, '').split('.');
+  return `${seconds.replace(' ', 'T')}.${fraction.padEnd(3, '0')}Z`;
+};
+
+const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [20, Number], // bigint: counts and positions stay far below 2^53
+  [1082, (text) => text], // date: stays text, for a Date would move it into a zone
+  [1184, instantOf],
+]);
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    (format !== 'binary' && PARSERS.get(oid)) || pg.types.getTypeParser(oid, format ?? 'text'),
+};
+
+/**
+ * A connected client whose queries are pipelined: what is sent in one turn of the event loop is one round trip.
+ * Role and timeouts are connection options, since `SET ROLE` would not apply a role's settings. Throws
+ * DatabaseUnavailable when there is nobody to connect to within 2 s.
+ */
+export const connect = async (options: ConnectionOptions): Promise<pg.Client> => {
+  const { address, schema, role, statementTimeout, applicationName } = options;
+  const settings = {
+    search_path: schema,
+    ...(role && { role }),
+    statement_timeout: String(statementTimeout),
+    // Nothing of ours thinks while it holds a transaction open: the feed would wait for it.
+    idle_in_transaction_session_timeout: '2000',
+    timezone: 'UTC',
+  };
+  const client = new pg.Client({
+    ...address,
+    types,
+    pipeline: true,
+    keepAlive: true,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    ...(statementTimeout > 0 && { query_timeout: statementTimeout + CLIENT_GRACE }),
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+  });
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined); // it never lived; the error to tell is the first one
+    throw classifyError(error);
+  }
+};

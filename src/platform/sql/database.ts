@@ -1,0 +1,118 @@
+/**
+ * One service's database as the rest of the platform sees it: reads that share a few pipelined connections, and
+ * sessions that belong to one caller. Nothing waits for a connection to be free: a read takes the connection with the
+ * fewest answers outstanding. (A pool that lends a connection per query costs twice the client CPU.)
+ */
+import type pg from 'pg';
+import { type ConnectionOptions, connect } from './connection.ts';
+import { classifyError, DatabaseUnavailable } from './errors.ts';
+
+/** SQL that the server prepares once per connection, under a name that stands for this text everywhere. */
+export type Statement = { readonly name: string; readonly text: string };
+export const statement = (name: string, text: string): Statement => ({ name, text });
+
+export type Session = {
+  /** Sends at once, without waiting for what was sent before; answers come in order. */
+  query<Row = unknown>(statement: Statement | string, values?: readonly unknown[]): Promise<Result<Row>>;
+  /** Whether the connection still stands. */
+  readonly alive: () => boolean;
+  close(): Promise<void>;
+};
+export type Result<Row> = { readonly rows: readonly Row[]; readonly command: string; readonly count: number };
+
+export type Database = {
+  /** A statement that changes nothing: asked a second time when its connection broke under it. */
+  read<Row>(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>;
+  /** One statement that is its own transaction; never repeated by itself. */
+  write<Row>(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>;
+  /** A connection for one caller, who closes it. */
+  openSession(): Promise<Session>;
+  close(): Promise<void>;
+};
+
+/** Connects when first asked, and again whenever a connection was lost; so nobody waits at the start for a database. */
+export const openDatabase = (options: ConnectionOptions & { readonly connections: number }): Database => {
+  let closed = false;
+  const openSession = async (): Promise<Session> => {
+    if (closed) throw new DatabaseUnavailable(new Error('this process is stopping'), false);
+    return sessionOn(await connect(options));
+  };
+
+  type Slot = { session: Session | undefined; opening: Promise<Session> | undefined; outstanding: number };
+  const slots = Array.from(
+    { length: options.connections },
+    (): Slot => ({ session: undefined, opening: undefined, outstanding: 0 }),
+  );
+  const quietest = () => slots.reduce((best, slot) => (slot.outstanding < best.outstanding ? slot : best));
+  const open = async (slot: Slot): Promise<Session> => {
+    try {
+      slot.session = await openSession();
+      return slot.session;
+    } finally {
+      slot.opening = undefined; // after a failure, the next query tries anew
+    }
+  };
+  const sessionOf = (slot: Slot): Session | Promise<Session> => {
+    if (slot.session?.alive()) return slot.session;
+    slot.opening ??= open(slot);
+    return slot.opening;
+  };
+
+  const write = async <Row>(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> => {
+    const slot = quietest();
+    slot.outstanding += 1;
+    try {
+      const session = await sessionOf(slot);
+      return (await session.query<Row>(statement, values)).rows;
+    } finally {
+      slot.outstanding -= 1;
+    }
+  };
+
+  return {
+    write,
+    read: async (statement, values) => {
+      const began = performance.now();
+      try {
+        return await write(statement, values);
+      } catch (error) {
+        const brokeAtOnce =
+          error instanceof DatabaseUnavailable && error.connectionLost && performance.now() - began < 1_000;
+        if (!brokeAtOnce) throw error;
+        return await write(statement, values);
+      }
+    },
+    openSession,
+    close: async () => {
+      closed = true;
+      await Promise.all(slots.map(({ session }) => session?.close()));
+    },
+  };
+};
+
+/** A client as a session: errors classified, the end of the connection noticed. */
+export const sessionOn = (client: pg.Client): Session => {
+  let alive = true;
+  client.on('error', () => {
+    alive = false; // whoever has a query under way is told by that query
+  });
+  client.on('end', () => {
+    alive = false;
+  });
+  return {
+    alive: () => alive,
+    query: async <Row>(statement: Statement | string, values: readonly unknown[] = []): Promise<Result<Row>> => {
+      const text = typeof statement === 'string' ? { text: statement } : statement;
+      try {
+        const { rows, command, rowCount } = await client.query({ ...text, values: [...values] });
+        return { rows: rows as Row[], command, count: rowCount ?? 0 };
+      } catch (error) {
+        throw classifyError(error);
+      }
+    },
+    close: async () => {
+      alive = false;
+      await Promise.race([client.end(), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
+    },
+  };
+};
