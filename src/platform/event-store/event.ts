@@ -1,0 +1,50 @@
+/** Events as they lie in the store, sealed, and as folds get them, opened. */
+import type { Event, Meta } from '../decider.ts';
+
+/** Who asked, and on whose behalf: kept beside each event, never personal data in clear. */
+export type Metadata = {
+  /** The request that began it all, through every policy and service. */
+  readonly correlationId: string;
+  /** The event or request that led to this one directly. */
+  readonly causationId: string;
+  /** A user's id, or a process's name. */
+  readonly actor: string;
+  readonly requestId: string;
+  readonly traceparent?: string;
+  /** RFC 3339, by the clock of the process that decided. */
+  readonly occurredAt: string;
+};
+
+/** An event ready to be appended. */
+export type NewEvent = {
+  readonly id: string;
+  readonly stream: string;
+  readonly version: number;
+  readonly topic: string;
+  readonly key: string;
+  readonly lane: number;
+  readonly subject: string | null;
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** Personal fields sealed. */
+  readonly data: unknown;
+  readonly metadata: Metadata;
+};
+
+/** Where an event lies in its store's feed. Compared as (era, tx, position); tx is a decimal that may pass 2^53. */
+export type FeedPosition = { readonly era: number; readonly tx: string; readonly position: number };
+export const FEED_START: FeedPosition = { era: 0, tx: '0', position: 0 };
+
+export type StoredEvent = NewEvent & { readonly at: FeedPosition; readonly recordedAt: string };
+
+/** An event opened and brought to today's schema version. */
+export type RecordedEvent<E extends Event = Event> = {
+  readonly id: string;
+  readonly event: E;
+  readonly meta: Meta;
+  readonly metadata: Metadata;
+};
+
+/** `task-<id>`: the stream of one aggregate. */
+export const streamName = (category: string, id: string): string => `${category}-${id}`;
+export const streamId = (stream: string): string => stream.slice(stream.indexOf('-') + 1);

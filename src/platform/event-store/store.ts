@@ -1,0 +1,71 @@
+/** Reading a service's event store: one stream in order, or all of it in commit order. Writing is the commit's. */
+import type { Event } from '../decider.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import { type Database, statement } from '../sql/database.ts';
+import type { EventCatalog } from './catalog.ts';
+import { openEvent } from './codec.ts';
+import type { FeedPosition, Metadata, RecordedEvent, StoredEvent } from './event.ts';
+
+export type EventStore = {
+  /** The events of one stream after a version (0 = from its birth), opened and upcast; empty where there is none. */
+  load(stream: string, after?: number): Promise<readonly RecordedEvent[]>;
+  /**
+   * Committed events after a position, in commit order, sealed as they lie. Never skips one that commits later: what
+   * is not below every running transaction is not shown yet, so an open writing transaction holds the feed back.
+   */
+  feed(after: FeedPosition, limit: number): Promise<readonly StoredEvent[]>;
+  /** The newest committed events, oldest of them first. */
+  newest(limit: number): Promise<readonly StoredEvent[]>;
+  /** One stream as it lies. */
+  sealed(stream: string): Promise<readonly StoredEvent[]>;
+  /** The same of one request and all that came of it; at most 1,000. */
+  correlated(correlationId: string): Promise<readonly StoredEvent[]>;
+  /** Opens what `feed` gave. */
+  open(events: readonly StoredEvent[]): Promise<readonly RecordedEvent[]>;
+};
+
+const COLUMNS = `era, tx::text, position, id, stream, version, topic, key, lane, subject, type,
+  schema_version as "schemaVersion", data, metadata, recorded_at as "recordedAt"`;
+const LOAD = statement(
+  'event-load',
+  `select ${COLUMNS} from event where stream = $1 and version > $2 order by version`,
+);
+// A cursor on the sequence alone would lose events: positions are given before, and become visible after, one another.
+const FEED = statement(
+  'event-feed',
+  `select ${COLUMNS} from event where (era, tx, position) > ($1, $2::xid8, $3)
+   and (era < (select max(number) from era) or tx < pg_snapshot_xmin(pg_current_snapshot()))
+   order by event.era, event.tx, event.position limit $4`,
+);
+const NEWEST = statement(
+  'event-newest',
+  `select * from (select ${COLUMNS} from event order by event.era desc, event.tx desc, event.position desc limit $1) newest
+   order by era, tx::xid8, position`,
+);
+const CORRELATED = statement(
+  'event-correlated',
+  `select ${COLUMNS} from event where (metadata ->> 'correlationId')::uuid = $1 order by event.era, event.tx, event.position limit 1000`,
+);
+
+type Row = Omit<StoredEvent, 'at' | 'metadata'> & FeedPosition & { readonly metadata: Metadata };
+const stored = ({ era, tx, position, ...event }: Row): StoredEvent => ({ ...event, at: { era, tx, position } });
+
+export const openEventStore = (database: Database, catalog: EventCatalog, keys: KeyRing): EventStore => {
+  const open = async (events: readonly StoredEvent[]): Promise<readonly RecordedEvent[]> => {
+    const keyOf = await keys.keysOf(events.map(({ subject }) => subject));
+    return events.map((event) => openEvent(catalog, event, keyOf));
+  };
+  return {
+    open,
+    load: async (stream, after = 0) => open((await database.read<Row>(LOAD, [stream, after])).map(stored)),
+    feed: async ({ era, tx, position }, limit) =>
+      (await database.read<Row>(FEED, [era, tx, position, limit])).map(stored),
+    newest: async (limit) => (await database.read<Row>(NEWEST, [limit])).map(stored),
+    sealed: async (stream) => (await database.read<Row>(LOAD, [stream, 0])).map(stored),
+    correlated: async (correlationId) => (await database.read<Row>(CORRELATED, [correlationId])).map(stored),
+  };
+};
+
+/** The events of one aggregate's type, as its folds take them: what a service writes into a stream is what it reads. */
+export const eventsOf = <E extends Event>(recorded: readonly RecordedEvent[]): readonly RecordedEvent<E>[] =>
+  recorded as readonly RecordedEvent<E>[];
