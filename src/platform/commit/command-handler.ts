@@ -1,0 +1,126 @@
+/** How a command runs, from whatever door it comes: in line for its stream, load, decide, commit, and again if need be. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Event } from '../decider.ts';
+import { streamName } from '../event-store/event.ts';
+import type { Aggregate } from './aggregate.ts';
+import type { Append, Commit, IdempotencyScope, Row, Verdict } from './commit.ts';
+import type { Executor } from './executor.ts';
+import { Contended, type Done, type Outcome, type Rejected, type Repeated, rejected, type Stale } from './outcome.ts';
+import { type CommandContext, type Plan, type PlanKit, plan } from './plan.ts';
+import type { StreamQueue } from './stream-queue.ts';
+
+export type CommandKit = PlanKit & { readonly executor: Executor; readonly queue: StreamQueue };
+
+/** What a command may bring along beside its own words. */
+export type CommandOptions = {
+  /** The version that the caller insists on (If-Match); without it, other processes' writes are decided upon again. */
+  readonly ifVersion?: number | undefined;
+  /** The id was made for this command: there is no stream to load. */
+  readonly isNew?: boolean;
+  readonly idempotency?: (IdempotencyScope & { readonly bodyHash: string }) | undefined;
+  /** Rows of the same transaction: credentials, sessions. */
+  readonly rows?: readonly Row[];
+};
+
+const TRIES = 8;
+
+/** Streams that a decision relies on, at the versions it saw: guards of the commit. */
+export type Reliance = readonly Append[];
+
+/**
+ * Carries out one command on one aggregate. Writes of other processes to the same stream lead to another load and
+ * decision, up to 8 times, then throw Contended; a named version that no longer holds is answered as stale.
+ * `lookUp` says, at each try anew, what else the command relies on, or why it cannot be.
+ */
+export const handle = <
+  State,
+  Command,
+  E extends Event,
+  Code extends string,
+  Birth extends E['type'],
+  R,
+  Taken extends string = never,
+  Missing extends string = never,
+>(
+  kit: CommandKit,
+  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  id: string,
+  command: Command,
+  context: CommandContext,
+  options: CommandOptions = {},
+  lookUp: () => Promise<Reliance | Rejected<Missing>> = async () => [],
+): Promise<Outcome<R, Code | Taken | Missing>> =>
+  carryOut<R, Code | Missing, Taken>(kit, [streamName(aggregate.category, id)], options, async () => {
+    const planned = await plan(kit, aggregate, id, command, context, options);
+    if (planned.kind !== 'plan') return planned;
+    const reliesOn = await lookUp();
+    return 'kind' in reliesOn ? reliesOn : { kind: 'plans', plans: [planned], reliesOn, rows: options.rows ?? [] };
+  });
+
+/** What shall be committed together; the outcome of the first plan is the answer. */
+export type Plans<R, Taken extends string> = {
+  readonly kind: 'plans';
+  readonly plans: readonly [Plan<R, Taken>, ...Plan<unknown, Taken>[]];
+  readonly reliesOn: Reliance;
+  readonly rows: readonly Row[];
+};
+
+/** Carries out what `decide` planned for `streams`; it is asked again whenever another process got between. */
+export const carryOut = <R, Code extends string, Taken extends string>(
+  kit: CommandKit,
+  streams: readonly string[],
+  { idempotency }: Pick<CommandOptions, 'idempotency'>,
+  decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
+): Promise<Outcome<R, Code | Taken>> =>
+  kit.queue.inLine(streams, async () => {
+    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+      const decided = await decide();
+      if (decided.kind !== 'plans') return decided;
+      const [{ done }] = decided.plans;
+      if (!decided.plans.some((one) => one.done.changed) && !idempotency) return done;
+      const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
+      if (outcome) return outcome;
+      await pause(Math.random() * 10 * attempt);
+    }
+    throw new Contended('other processes write to this at the same time');
+  });
+
+const commitOf = (
+  { plans, reliesOn, rows }: Plans<unknown, string>,
+  idempotency: CommandOptions['idempotency'],
+): Commit => ({
+  // An unchanged stream stays in the commit: that it is at this version is what the answer rests on.
+  appends: [...plans.map(({ append }) => append), ...reliesOn],
+  take: plans.flatMap(({ take }) => take.map(({ scope, value, holder }) => ({ scope, value, holder }))),
+  release: plans.flatMap(({ release }) => release),
+  rows: [...plans.flatMap((one) => one.rows), ...rows],
+  idempotency: idempotency && {
+    ...idempotency,
+    results: plans.slice(0, 1).map(({ append, done }) => ({ stream: append.stream, version: done.version })),
+  },
+});
+
+/** undefined = decide again. */
+const outcomeOf = <R, Taken extends string>(
+  verdict: Verdict,
+  plans: Plans<R, Taken>['plans'],
+): Done<R> | Rejected<Taken> | Repeated | undefined => {
+  switch (verdict.verdict) {
+    case 'accepted':
+      return plans[0].done;
+    case 'seen':
+    case 'in-flight':
+      return { kind: verdict.verdict };
+    case 'taken': {
+      const wanted = plans.flatMap(({ take }) => take).find(({ scope }) => scope === verdict.scope);
+      if (wanted === undefined) throw new Error(`nobody wanted a reservation in ${verdict.scope}`);
+      return rejected(wanted.otherwise);
+    }
+    case 'duplicate':
+      throw new Error('a fresh event id exists already');
+    case 'busy':
+    case 'stale':
+    case 'missed':
+      return undefined;
+  }
+};

@@ -1,0 +1,220 @@
+/**
+ * The one place where anything is written. Commands that wait at the same moment are committed together:
+ *
+ *   waiting ──(at most 2 batches in flight, 64 commits each, a claim in one batch only)──► trip 1 ──► trip 2
+ *
+ *   trip 1   begin; append: each commit gets a verdict, the accepted ones are appended
+ *            nobody accepted ─► rollback
+ *   trip 2   the rows of the accepted ones; commit
+ *            tag COMMIT      ─► answered
+ *            tag ROLLBACK    ─► nothing happened: one commit's own fault, then each runs alone; else the error is told
+ *            connection lost ─► unknown: settled on another connection before anyone is answered
+ *
+ * Rejected: a savepoint for each command (3 more trips, and subtransactions), all-or-nothing batches (25 conflicts
+ * failed 1,500 commands), one function call per command (a third of the throughput).
+ */
+import { type Database, type Session, statement } from '../sql/database.ts';
+import { DatabaseUnavailable, EXPECTATION_MISSED, StatementFault } from '../sql/errors.ts';
+import { appendArguments, type Refused, rowStatements, selectBatch, verdictsOf } from './batch.ts';
+import { type Claims, type Commit, claimsOf, type Verdict } from './commit.ts';
+import { OutcomeUnknown, settle } from './settle.ts';
+
+export type Executor = {
+  /**
+   * Carries out a commit. Rejects with DatabaseUnavailable when nothing happened and nothing could, and with
+   * OutcomeUnknown when it cannot be told in time whether it did. Answers within `deadline` ms, 2,700 at the most.
+   */
+  commit(commit: Commit, deadline?: number): Promise<Verdict>;
+  /** Waits for what is under way; further commits are refused. */
+  close(): Promise<void>;
+};
+
+const BATCHES = 2;
+const COMMITS = 64;
+const DEADLINE = 2_700;
+const CURRENT_ERA = statement('current-era', 'select current_era() as era');
+const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as answer');
+
+type Waiting = {
+  readonly commit: Commit;
+  readonly claims: Claims;
+  readonly resolve: (verdict: Verdict) => void;
+  readonly reject: (error: unknown) => void;
+};
+/** What became of one commit of a batch: a verdict, or the error it is answered with. */
+type Outcome = Verdict | { readonly error: unknown };
+/** A connection that has compared its cluster with the store's record. */
+type Line = { readonly session: Session; readonly era: number };
+
+/** `failPoint` is called at the durable steps by their names: tests kill the process there. */
+export const createExecutor = (database: Database, failPoint: (name: string) => void = () => undefined): Executor => {
+  let waiting: Waiting[] = [];
+  const inFlight = new Set<readonly Waiting[]>();
+  const idle: Line[] = [];
+  let pumping = false;
+  let closed = false;
+
+  const pump = (): void => {
+    pumping = false;
+    while (waiting.length > 0 && inFlight.size < BATCHES) {
+      const claims = [...inFlight].flat().map((one) => one.claims);
+      const held = {
+        own: new Set(claims.flatMap(({ own }) => own)),
+        shared: new Set(claims.flatMap(({ shared }) => shared)),
+      };
+      const { batch, rest } = selectBatch(waiting, held, COMMITS);
+      if (batch.length === 0) return;
+      waiting = [...rest];
+      inFlight.add(batch);
+      void carryOut(batch).then((outcomes) => {
+        inFlight.delete(batch);
+        batch.forEach((one, n) => {
+          const outcome = outcomes[n] ?? { error: new Error('a batch lost count of its commits') };
+          if ('error' in outcome) one.reject(outcome.error);
+          else one.resolve(outcome);
+        });
+        pump();
+      });
+    }
+  };
+
+  /** Never rejects: an outcome for each. */
+  const carryOut = async (batch: readonly Waiting[]): Promise<readonly Outcome[]> => {
+    try {
+      return await transact(batch.map(({ commit }) => commit));
+    } catch (error) {
+      if (!(error instanceof StatementFault)) return batch.map(() => ({ error }));
+      const [only] = batch;
+      if (only && batch.length === 1) return [outcomeOfFault(error)];
+      const outcomes: Outcome[] = [];
+      for (const one of batch) outcomes.push(...(await carryOut([one])));
+      return outcomes;
+    }
+  };
+
+  const transact = async (commits: readonly Commit[]): Promise<readonly Verdict[]> => {
+    failPoint('before-append');
+    const { line, refused, tx } = await appendAll(commits);
+    failPoint('after-append');
+    const { session } = line;
+    const verdicts = verdictsOf(commits.length, refused);
+    const accepted = commits.filter((_, n) => verdicts[n]?.verdict === 'accepted');
+    if (accepted.length === 0) {
+      await giveBack(line, session.query('rollback'));
+      return verdicts;
+    }
+    const statements = rowStatements(accepted.flatMap(({ rows }) => rows));
+    const [committed, ...written] = await Promise.allSettled(
+      // Sent in order, in one trip; COMMIT is looked at first, for its tag tells what the others only explain.
+      inOrderLastFirst([
+        ...statements.map(
+          ({ statement, values }) =>
+            () =>
+              session.query(statement, values),
+        ),
+        () => session.query('commit'),
+      ]),
+    );
+    failPoint('after-commit');
+    if (committed?.status === 'fulfilled' && committed.value.command === 'COMMIT') {
+      idle.push(line);
+      return verdicts;
+    }
+    if (committed?.status === 'rejected' && connectionLost(committed.reason)) {
+      await session.close();
+      const firstEvent = accepted.flatMap(({ appends }) => appends.flatMap(({ events }) => events))[0]?.id;
+      if (await settle(database, tx, firstEvent)) return verdicts;
+      throw new DatabaseUnavailable(committed.reason, false);
+    }
+    const failure = written.find((result) => result.status === 'rejected') ?? committed;
+    await giveBack(line, session.query('rollback'));
+    throw failure?.status === 'rejected' ? failure.reason : new Error('a transaction rolled back without saying why');
+  };
+
+  /** Trip 1. What breaks here was not committed, so a connection that died while idle costs one more try, not a 503. */
+  const appendAll = async (commits: readonly Commit[]) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const kept = idle.pop();
+      const line = kept ?? (await openLine());
+      try {
+        const [, appended] = await Promise.all([
+          line.session.query('begin'),
+          line.session.query<{ answer: { tx: string | null; refused: Refused } }>(
+            APPEND,
+            appendArguments(line.era, commits),
+          ),
+        ]);
+        const answer = appended.rows[0]?.answer;
+        if (answer === undefined) throw new Error('append answered nothing');
+        return { line, ...answer };
+      } catch (error) {
+        await giveBack(line, line.session.query('rollback'));
+        const diedIdle = kept !== undefined && connectionLost(error) && attempt <= BATCHES;
+        if (!diedIdle) throw error;
+      }
+    }
+  };
+
+  const openLine = async (): Promise<Line> => {
+    const session = await database.openSession();
+    try {
+      const { rows } = await session.query<{ era: number }>(CURRENT_ERA);
+      return { session, era: rows[0]?.era ?? 1 };
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  };
+  /** Keeps a connection whose transaction is over, and drops one of which that is not sure. */
+  const giveBack = async ({ session, era }: Line, rolledBack: Promise<unknown>): Promise<void> => {
+    try {
+      await rolledBack;
+      idle.push({ session, era });
+    } catch {
+      await session.close(); // its end ends the transaction; the caller tells the error that led here
+    }
+  };
+
+  return {
+    commit: async (commit, deadline = DEADLINE) => {
+      if (closed) throw new DatabaseUnavailable(new Error('this process is stopping'), false);
+      const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
+      const one: Waiting = { commit, claims: claimsOf(commit), resolve, reject };
+      waiting.push(one);
+      if (!pumping) {
+        pumping = true;
+        setImmediate(pump); // the commits of this turn of the event loop go together
+      }
+      const timer = setTimeout(
+        () => {
+          const waits = waiting.includes(one);
+          waiting = waiting.filter((other) => other !== one);
+          reject(waits ? new DatabaseUnavailable(new Error('no turn in time'), false) : new OutcomeUnknown());
+        },
+        Math.min(deadline, DEADLINE),
+      );
+      return promise.finally(() => clearTimeout(timer));
+    },
+    close: async () => {
+      closed = true;
+      while (inFlight.size > 0 || waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await Promise.all(idle.splice(0).map(({ session }) => session.close()));
+    },
+  };
+};
+
+const connectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable && error.connectionLost;
+
+const outcomeOfFault = (fault: StatementFault): Outcome => {
+  if (fault.sqlState === EXPECTATION_MISSED) return { verdict: 'missed' };
+  // Another process appended between our look and our insert.
+  if (fault.constraint === 'event_id_key') return { verdict: 'duplicate' };
+  if (fault.constraint === 'event_stream_version_key') return { verdict: 'stale' };
+  return { error: fault };
+};
+
+/** Calls all in order and answers their promises, that of the last one first. */
+const inOrderLastFirst = <T>(calls: readonly (() => Promise<T>)[]): Promise<T>[] => {
+  const promises = calls.map((call) => call());
+  return [...promises.slice(-1), ...promises.slice(0, -1)];
+};
