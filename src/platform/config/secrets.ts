@@ -1,0 +1,55 @@
+/** Secrets that were not given are made once and kept under DATA_DIR, readable by their owner only. */
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from './config.ts';
+
+export type Secrets = {
+  /** A JWK set of private ES256 keys as JSON; the first signs. */
+  readonly jwtPrivateKeys: string;
+  readonly masterKey: string;
+  readonly passwordPepper: string;
+};
+
+export const readSecrets = async (config: Config): Promise<Secrets> => {
+  const { JWT_PRIVATE_KEYS, MASTER_KEY, PASSWORD_PEPPER } = config;
+  if (JWT_PRIVATE_KEYS && MASTER_KEY && PASSWORD_PEPPER) {
+    return { jwtPrivateKeys: JWT_PRIVATE_KEYS, masterKey: MASTER_KEY, passwordPepper: PASSWORD_PEPPER };
+  }
+  const kept = await keptSecrets(config.DATA_DIR);
+  return {
+    jwtPrivateKeys: JWT_PRIVATE_KEYS ?? kept.jwtPrivateKeys,
+    masterKey: MASTER_KEY ?? kept.masterKey,
+    passwordPepper: PASSWORD_PEPPER ?? kept.passwordPepper,
+  };
+};
+
+const keptSecrets = async (dataDir: string): Promise<Secrets> => {
+  const file = path.join(dataDir, 'secrets.json');
+  const draft = `${file}.${randomUUID()}`;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+  await writeFile(draft, JSON.stringify(madeSecrets(), undefined, 2), { mode: 0o600, flush: true });
+  try {
+    await link(draft, file); // of two processes that start at once, one wins, and both read what it wrote
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    await unlink(draft);
+  }
+  return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+};
+
+const madeSecrets = (): Secrets => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'ES256', use: 'sig' };
+  return {
+    jwtPrivateKeys: JSON.stringify({ keys: [key] }),
+    masterKey: randomBytes(32).toString('base64url'),
+    passwordPepper: randomBytes(32).toString('base64url'),
+  };
+};

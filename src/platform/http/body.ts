@@ -1,0 +1,61 @@
+/** How a body becomes a value: strict UTF-8, bounded depth, no prototype keys, only text that can be stored. */
+import type { FastifyInstance } from 'fastify';
+import { findUnstorable } from '../schema/text.ts';
+import { invalidInput, refuse } from './problems.ts';
+
+const MAX_DEPTH = 32;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPENING = new Set([0x5b, 0x7b]);
+const CLOSING = new Set([0x5d, 0x7d]);
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+export const readJsonBodies = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => (body.length === 0 ? undefined : parseJson(body)),
+  );
+};
+
+/** Throws HttpProblem: malformed-json, too-deep, invalid-input. */
+export const parseJson = (body: Buffer): unknown => {
+  if (isTooDeep(body)) throw refuse('too-deep');
+  let text: string;
+  let value: unknown;
+  try {
+    text = utf8.decode(body);
+    value = JSON.parse(text, text.includes('__proto__') || text.includes('\\u') ? refusePrototypes : undefined);
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) throw refuse('malformed-json');
+    throw error;
+  }
+  // Only an escape can bring a NUL or half a surrogate pair into valid UTF-8.
+  const pointer = text.includes('\\u') ? findUnstorable(value) : undefined;
+  if (pointer === undefined) return value;
+  throw invalidInput({ pointer, code: 'not-text', detail: 'must not contain NUL or half a surrogate pair' });
+};
+
+const refusePrototypes = (key: string, value: unknown): unknown => {
+  if (key === '__proto__') throw new SyntaxError('__proto__');
+  return value;
+};
+
+/** Counts brackets outside of strings, before anything recurses over the value. */
+const isTooDeep = (body: Buffer): boolean => {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < body.length; at += 1) {
+    const byte = body[at] ?? 0;
+    if (inString) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (OPENING.has(byte)) {
+      depth += 1;
+      if (depth > MAX_DEPTH) return true;
+    } else if (CLOSING.has(byte)) depth -= 1;
+  }
+  return false;
+};

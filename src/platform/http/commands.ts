@@ -1,0 +1,105 @@
+/** A command behind a route: the request becomes a context, the outcome an answer. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import type { CommandKit, CommandOptions } from '../commit/command-handler.ts';
+import type { Outcome } from '../commit/outcome.ts';
+import type { CommandContext } from '../commit/plan.ts';
+import type { Event } from '../decider.ts';
+import { eventsOf } from '../event-store/store.ts';
+import type { IdempotencyRecords } from '../idempotency/records.ts';
+import type { ReadModel } from '../read-models/fold.ts';
+import { historyOf } from '../read-models/history.ts';
+import { keyedRequest, once } from './idempotency.ts';
+import { etagOf, ifMatch } from './preconditions.ts';
+import { HttpProblem, type ProblemTable, refuse } from './problems.ts';
+
+export type WriteKit = {
+  readonly commands: CommandKit;
+  readonly records: IdempotencyRecords;
+  /** Keys in use in this process. */
+  readonly underWay: Set<string>;
+};
+
+/** How a row is shown to people. */
+export type Presenter<Row, Resource extends object> = {
+  readonly readModel: Pick<ReadModel<Row, Event>, 'apply'>;
+  readonly present: (row: Row) => Resource;
+};
+/** A read model's events are the service's own; a presenter folds whatever lies in a stream of theirs. */
+export const presenter = <Row, E extends Event, Resource extends object>(
+  readModel: ReadModel<Row, E>,
+  present: (row: Row) => Resource,
+): Presenter<Row, Resource> => ({
+  readModel: { apply: (row, event, meta) => readModel.apply(row, event as E, meta) },
+  present,
+});
+
+export type CommandRoute<Row, Code extends string, Resource extends object> = {
+  readonly presenter: Presenter<Row, Resource>;
+  /** Every code that the command may be refused with; one that is missing does not compile. */
+  readonly problems: ProblemTable<Code>;
+  readonly run: (context: CommandContext, options: CommandOptions) => Promise<Outcome<Row, Code>>;
+  /** Of a creation: where the new thing is. */
+  readonly location?: (resource: Resource) => string;
+};
+
+export const contextOf = (request: FastifyRequest, actor: string): CommandContext => ({
+  correlationId: request.id,
+  causationId: request.id,
+  requestId: request.id,
+  actor,
+  traceparent: request.trace.traceparent,
+  occurredAt: new Date().toISOString(),
+  newId: uuidv7,
+});
+
+/** 200 with the resource, 201 with its Location for a creation, 204 for a DELETE; the problem of a rejection. */
+export const runCommand = async <Row, Code extends string, Resource extends object>(
+  kit: WriteKit,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { presenter, problems, run, location }: CommandRoute<Row, Code, Resource>,
+): Promise<FastifyReply> => {
+  const answer = (row: Row, version: number): FastifyReply => {
+    const resource = presenter.present(row);
+    reply.header('etag', etagOf(version));
+    if (request.method === 'DELETE') return reply.code(204).send();
+    if (location) reply.code(201).header('location', location(resource));
+    return reply.send(resource);
+  };
+  const actor = request.principal?.userId ?? 'anonymous';
+  const keyed = request.principal ? keyedRequest(request) : undefined;
+  return once(
+    kit.records,
+    kit.underWay,
+    keyed,
+    async () => {
+      const outcome = await run(contextOf(request, actor), { ifVersion: ifMatch(request), idempotency: keyed });
+      switch (outcome.kind) {
+        case 'done':
+          return answer(outcome.row, outcome.version);
+        case 'rejected':
+          throw new HttpProblem(outcome.code, problems[outcome.code], outcome.errors && { errors: outcome.errors });
+        case 'stale': {
+          const { expected, current, past } = outcome;
+          const changesSince = historyOf(presenter.readModel, presenter.present, past).slice(expected);
+          throw refuse('version-conflict', {
+            members: { expectedVersion: expected, currentVersion: current, changesSince },
+          });
+        }
+        case 'seen':
+        case 'in-flight':
+          return outcome.kind;
+      }
+    },
+    async ({ results: [result] }) => {
+      if (result === undefined) throw new Error('an idempotency record names no stream');
+      const events = eventsOf(await kit.commands.store.load(result.stream));
+      let row: Row | undefined;
+      for (const { event, meta } of events.slice(0, result.version)) row = presenter.readModel.apply(row, event, meta);
+      if (row === undefined) throw new Error(`${result.stream} is empty`);
+      reply.header('idempotency-replayed', 'true');
+      return answer(row, result.version);
+    },
+  );
+};

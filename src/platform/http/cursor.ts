@@ -1,0 +1,46 @@
+/**
+ * Cursors of lists: where a page ended, readable and writable by us alone (they carry titles and addresses, so they
+ * are sealed, not only signed), and bound to who asked, the filters and the order.
+ */
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { invalidInput, refuse } from './problems.ts';
+
+/** The values of the last row, in the order of the sort. */
+export type Place = readonly (string | number)[];
+export type CursorCodec = {
+  /** `binding` is all that the next page must have in common with this one. */
+  write(place: Place, binding: unknown): string;
+  /** Throws invalid-input for what is no cursor of ours, cursor-mismatch for one of another list. */
+  read(cursor: string, binding: unknown): Place;
+};
+
+export const createCursorCodec = (secret: string): CursorCodec => {
+  const key = Buffer.from(hkdfSync('sha256', secret, 'taskwire', 'cursors', 32));
+  const hash = (binding: unknown) =>
+    createHash('sha256').update(JSON.stringify(binding)).digest('base64url').slice(0, 22);
+  return {
+    write: (place, binding) => {
+      const iv = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', key, iv);
+      const text = cipher.update(JSON.stringify([hash(binding), ...place]));
+      return Buffer.concat([iv, text, cipher.final(), cipher.getAuthTag()]).toString('base64url');
+    },
+    read: (cursor, binding) => {
+      const [bound, ...place] = open(Buffer.from(cursor, 'base64url'), key);
+      if (bound !== hash(binding)) throw refuse('cursor-mismatch');
+      return place;
+    },
+  };
+};
+
+const open = (bytes: Buffer, key: Buffer): Place => {
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 }).setAuthTag(
+      bytes.subarray(-16),
+    );
+    return JSON.parse(decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')) as Place;
+  } catch {
+    // Whatever is wrong with it, it is not ours: the client is told, and nothing else depends on it.
+    throw invalidInput({ pointer: '/query/cursor', code: 'not-a-cursor', detail: 'must be the nextCursor of a page' });
+  }
+};

@@ -1,0 +1,108 @@
+/** The API's own description: OpenAPI 3.1 from the schemas that validate, a page over it, a page for each problem. */
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { page } from './page.ts';
+import { PLATFORM_PROBLEMS, type ProblemTable } from './problems.ts';
+import type { HttpApp } from './server.ts';
+
+export type ApiDescription = {
+  readonly title: string;
+  readonly version: string;
+  readonly description: string;
+  readonly server: string;
+};
+
+/** Must be registered before the routes, so that it sees them. */
+export const describeRoutes = async (
+  app: HttpApp,
+  { title, version, description, server }: ApiDescription,
+): Promise<void> => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, version, description, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: server }],
+      components: { securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+    },
+    transform: ({ schema, url, route }) => {
+      const { body, ...rest } = schema ?? {};
+      const access = route.config?.access === 'public' ? {} : { security: [{ accessToken: [] }] };
+      const hasBody = body !== undefined && !(typeof body === 'object' && body !== null && 'x-no-body' in body);
+      return { schema: { ...rest, ...(hasBody && { body }), ...access }, url };
+    },
+  });
+};
+
+export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
+  const hidden = { config: { access: 'public' as const }, schema: { hide: true } };
+  app.get('/openapi.json', hidden, async () => app.swagger());
+
+  let reference: Promise<FastifyInstance> | undefined;
+  const docs = async (request: { raw: import('node:http').IncomingMessage }, reply: import('fastify').FastifyReply) => {
+    reference ??= openReference();
+    const { routing } = await reference;
+    reply.hijack();
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (name !== 'content-security-policy' && value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.raw.setHeader('content-security-policy', DOCS_POLICY);
+    routing(request.raw, reply.raw);
+  };
+  app.get('/docs', hidden, docs);
+  app.get('/docs/*', hidden, docs);
+
+  const table: ProblemTable = { ...problems, ...PLATFORM_PROBLEMS };
+  app.get('/problems', hidden, async (_request, reply) =>
+    reply.type('text/html').send(
+      page(
+        'Problems',
+        `<p>What this API refuses, and why. Every refusal carries one of these codes.</p><table>${Object.entries(table)
+          .toSorted()
+          .map(
+            ([code, { status, title }]) =>
+              `<tr><td>${status}</td><td><a href="/problems/${code}">${code}</a></td><td>${title}</td></tr>`,
+          )
+          .join('')}</table>`,
+      ),
+    ),
+  );
+  app.get<{ Params: { code: string } }>('/problems/:code', hidden, async ({ params }, reply) => {
+    const problem = table[params.code];
+    if (problem === undefined) return reply.callNotFound();
+    const { title, status, detail } = problem;
+    return reply
+      .type('text/html')
+      .send(
+        page(
+          title,
+          `<p><code>${params.code}</code> · HTTP ${status}</p><p>${detail}</p><p><a href="/problems">All problems</a></p>`,
+        ),
+      );
+  });
+};
+
+/** The page brings its scripts and styles along; it asks nobody else for anything. */
+const DOCS_POLICY =
+  "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; frame-ancestors 'none'";
+
+/** Its 4 MB are loaded when somebody opens the page, not at each start. */
+const openReference = async (): Promise<FastifyInstance> => {
+  const { default: scalar } = await import('@scalar/fastify-api-reference');
+  const app = Fastify({ logger: false });
+  await app.register(scalar, {
+    routePrefix: '/docs',
+    configuration: {
+      url: '/openapi.json',
+      pageTitle: 'Taskwire API',
+      telemetry: false,
+      withDefaultFonts: false,
+      proxyUrl: '',
+      hideClientButton: true,
+      showDeveloperTools: 'never',
+      agent: { disabled: true },
+      mcp: { disabled: true },
+    },
+  });
+  await app.ready();
+  return app;
+};

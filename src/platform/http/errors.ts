@@ -1,0 +1,96 @@
+/** Whatever goes wrong becomes a problem document here, and only here: what the client may read is not what we log. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Contended } from '../commit/outcome.ts';
+import { OutcomeUnknown } from '../commit/settle.ts';
+import { QueueTooLong } from '../commit/stream-queue.ts';
+import { inputErrors } from '../schema/validator.ts';
+import { DatabaseUnavailable } from '../sql/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { HttpProblem, refuse } from './problems.ts';
+
+/** A bounded queue of ours is full: come back later. */
+export class Overloaded extends Error {
+  override readonly name = 'Overloaded';
+}
+
+const RETRY_AFTER = { 'retry-after': '1' };
+
+/** Any error as the refusal that the client reads. */
+export const problemOf = (error: unknown): HttpProblem => {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof OutcomeUnknown) return refuse('outcome-unknown', { headers: RETRY_AFTER });
+  if (
+    error instanceof DatabaseUnavailable ||
+    error instanceof Contended ||
+    error instanceof QueueTooLong ||
+    error instanceof Overloaded
+  ) {
+    return refuse('unavailable', { headers: RETRY_AFTER });
+  }
+  if (isFastifyError(error)) {
+    if (error.validation) return ofValidation(error);
+    switch (error.code) {
+      case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+        return refuse('unsupported-media-type');
+      case 'FST_ERR_CTP_BODY_TOO_LARGE':
+        return refuse('body-too-large');
+      case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      case 'FST_ERR_BAD_URL':
+        return refuse('malformed-request');
+    }
+    if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+      return refuse('malformed-request');
+  }
+  return refuse('internal-error');
+};
+
+const PREFIX: Readonly<Record<string, string>> = {
+  body: '',
+  querystring: '/query',
+  params: '/path',
+  headers: '/headers',
+};
+const ofValidation = ({ validation, validationContext = 'body' }: FastifyError): HttpProblem => {
+  const bodyMissing =
+    validationContext === 'body' &&
+    validation?.some(({ instancePath, keyword }) => instancePath === '' && keyword === 'type');
+  if (bodyMissing && validation?.length === 1) return refuse('body-required');
+  return refuse('invalid-input', { errors: inputErrors(validation as never, PREFIX[validationContext]) });
+};
+
+const isFastifyError = (error: unknown): error is FastifyError =>
+  error instanceof Error && ('code' in error || 'validation' in error);
+
+export const sendProblem = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, problem, extras }: HttpProblem,
+): FastifyReply =>
+  reply
+    .code(problem.status)
+    .headers(extras.headers ?? {})
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `/problems/${code}`,
+        title: problem.title,
+        status: problem.status,
+        detail: extras.detail ?? problem.detail,
+        instance: request.url.split('?', 1)[0],
+        code,
+        requestId: request.id,
+        traceId: request.trace.traceId,
+        ...(extras.errors && { errors: extras.errors }),
+        ...extras.members,
+      }),
+    );
+
+export const answerErrors = (app: FastifyInstance, logger: Logger): void => {
+  app.setErrorHandler((error, request, reply) => {
+    const refusal = problemOf(error);
+    const fields = { requestId: request.id, route: request.routeOptions.url ?? '', code: refusal.code };
+    if (refusal.code === 'internal-error') logger.error('a request failed', { ...fields, error });
+    else if (refusal.problem.status >= 500) logger.warn('a request could not be served', { ...fields, error });
+    return sendProblem(request, reply, refusal);
+  });
+};

@@ -1,0 +1,110 @@
+/** Every refusal of the platform itself. Services add their own tables; each code has a page under /problems/<code>. */
+import type { InputError } from '../schema/validator.ts';
+
+/** What a code means, for whoever gets it: the status, a title that never changes, and what to do about it. */
+export type Problem = { readonly status: number; readonly title: string; readonly detail: string };
+export type ProblemTable<Code extends string = string> = Readonly<Record<Code, Problem>>;
+
+export const PLATFORM_PROBLEMS = {
+  'malformed-request': {
+    status: 400,
+    title: 'The request cannot be read',
+    detail: 'It is not valid HTTP, or an address is not encoded correctly.',
+  },
+  'malformed-json': {
+    status: 400,
+    title: 'The body is not JSON',
+    detail: 'Send one JSON value in UTF-8 and say so in Content-Type.',
+  },
+  'too-deep': {
+    status: 400,
+    title: 'The body is nested too deeply',
+    detail: 'At most 32 levels of objects and lists are read.',
+  },
+  'body-required': { status: 400, title: 'A body is missing', detail: 'This needs a JSON body.' },
+  'invalid-idempotency-key': {
+    status: 400,
+    title: 'The Idempotency-Key cannot be used',
+    detail: 'Send 1 to 255 visible ASCII characters, bare or in double quotes.',
+  },
+  'invalid-if-match': {
+    status: 400,
+    title: 'If-Match cannot be used',
+    detail: 'Send one ETag as this API answered it, such as "3".',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Who are you?',
+    detail: 'Send a valid access token: Authorization: Bearer <token>. POST /api/v1/auth/login answers one.',
+  },
+  forbidden: { status: 403, title: 'You may not do this', detail: 'This needs a role that you do not have.' },
+  'not-found': { status: 404, title: 'There is nothing here', detail: 'No such address, or nothing that you may see.' },
+  'method-not-allowed': { status: 405, title: 'This cannot be done here', detail: 'The Allow header names what can.' },
+  'idempotency-in-flight': {
+    status: 409,
+    title: 'The same request is under way',
+    detail: 'A request with this Idempotency-Key is being carried out; ask again shortly.',
+  },
+  'version-conflict': {
+    status: 412,
+    title: 'It has changed in the meantime',
+    detail: 'The version in If-Match is not the current one; changesSince tells what happened.',
+  },
+  'body-too-large': { status: 413, title: 'The body is too large', detail: 'Send less.' },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'This content type is not read here',
+    detail: 'Send application/json; PATCH reads application/merge-patch+json too.',
+  },
+  'invalid-input': { status: 422, title: 'The input is not valid', detail: 'errors says where and why.' },
+  'cursor-mismatch': {
+    status: 422,
+    title: 'The cursor does not belong here',
+    detail: 'A cursor continues the list that answered it, with the same filters and order.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The Idempotency-Key was used for something else',
+    detail: 'Make a new key for a new request.',
+  },
+  'internal-error': { status: 500, title: 'Something broke on our side', detail: 'It is logged under the requestId.' },
+  unavailable: {
+    status: 503,
+    title: 'Not available just now',
+    detail: 'A part that this needs is away or overloaded. Nothing was done; try again shortly.',
+  },
+  'outcome-unknown': {
+    status: 503,
+    title: 'It is not known whether this was done',
+    detail:
+      'The database fell silent in the middle. Repeat it with the same Idempotency-Key, or look before you repeat it.',
+  },
+} as const satisfies ProblemTable;
+export type PlatformCode = keyof typeof PLATFORM_PROBLEMS;
+
+export type ProblemExtras = {
+  readonly detail?: string;
+  readonly errors?: readonly InputError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the document, such as changesSince. */
+  readonly members?: Readonly<Record<string, unknown>>;
+};
+
+/** A refusal on its way to the edge. Thrown by HTTP code only; domains answer rejections. */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly code: string;
+  readonly problem: Problem;
+  readonly extras: ProblemExtras;
+  constructor(code: string, problem: Problem, extras: ProblemExtras = {}) {
+    super(problem.title);
+    this.code = code;
+    this.problem = problem;
+    this.extras = extras;
+  }
+}
+
+export const refuse = (code: PlatformCode, extras: ProblemExtras = {}): HttpProblem =>
+  new HttpProblem(code, PLATFORM_PROBLEMS[code], extras);
+/** A refusal of input that the schema let through. */
+export const invalidInput = (...errors: InputError[]): HttpProblem => refuse('invalid-input', { errors });

@@ -1,0 +1,35 @@
+/** Names for a request that follow it everywhere: its own id, and the trace it belongs to (W3C Trace Context). */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import { formats } from '../schema/formats.ts';
+
+export type Trace = { readonly traceId: string; readonly traceparent: string };
+declare module 'fastify' {
+  interface FastifyRequest {
+    trace: Trace;
+  }
+}
+
+/** The caller's X-Request-Id when it is a UUID, else a new one. */
+export const requestId = ({ headers }: Pick<IncomingMessage, 'headers'>): string => {
+  const given = headers['x-request-id'];
+  const id = typeof given === 'string' ? given.toLowerCase() : '';
+  return formats.uuid(id) ? id : uuidv7();
+};
+
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
+/** The caller's trace continued with a span of ours, or a new one named after the request. */
+export const traceOf = (traceparent: unknown, requestId: string): Trace => {
+  const [, traceId = requestId.replaceAll('-', ''), flags = '00'] = TRACEPARENT.exec(String(traceparent)) ?? [];
+  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${flags}` };
+};
+
+export const nameRequests = (app: FastifyInstance): void => {
+  app.decorateRequest('trace');
+  app.addHook('onRequest', async (request, reply) => {
+    request.trace = traceOf(request.headers.traceparent, request.id);
+    reply.header('x-request-id', request.id);
+  });
+};

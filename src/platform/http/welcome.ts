@@ -1,0 +1,23 @@
+/** What a browser finds at the root: where to go from here. */
+import { page } from './page.ts';
+import type { HttpApp } from './server.ts';
+
+export const serveWelcome = (app: HttpApp): void => {
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+    reply.type('text/html').send(
+      page(
+        'Taskwire',
+        `<p>Users and tasks as event-sourced services. It runs.</p>
+<ul><li><a href="/docs">The API, to read and to try</a> (<a href="/openapi.json">OpenAPI 3.1</a>)</li>
+<li><a href="/health">How it is</a></li><li><a href="/problems">What its refusals mean</a></li></ul>
+<p>Register, log in, create a task:</p>
+<pre>curl -s localhost:8000/api/v1/auth/register -H 'content-type: application/json' \\
+  -d '{"email":"ada@example.org","username":"ada","password":"correct horse battery"}'
+TOKEN=$(curl -s localhost:8000/api/v1/auth/login -H 'content-type: application/json' \\
+  -d '{"email":"ada@example.org","password":"correct horse battery"}' | sed 's/.*"accessToken":"\\([^"]*\\).*/\\1/')
+curl -s localhost:8000/api/v1/tasks -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+  -d '{"title":"Water the plants"}'</pre>`,
+      ),
+    ),
+  );
+};
