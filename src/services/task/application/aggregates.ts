@@ -1,0 +1,22 @@
+/** The task service's aggregates, as the platform carries out their commands. */
+import { aggregate } from '#platform/commit/aggregate.ts';
+import { category } from '../domain/category.ts';
+import { task } from '../domain/task.ts';
+import { categoryList } from '../read-models/category-list.ts';
+import { taskList } from '../read-models/task-list.ts';
+
+export const tasks = aggregate({
+  category: 'task',
+  decider: task,
+  subject: ({ ownerId }) => ownerId,
+  readModel: taskList,
+  notFound: 'task-not-found',
+});
+
+export const categories = aggregate({
+  category: 'category',
+  decider: category,
+  subject: ({ ownerId }) => ownerId,
+  readModel: categoryList,
+  notFound: 'category-not-found',
+});

@@ -1,0 +1,67 @@
+/**
+ * DeleteCategory: its tasks are let go of, or put into the trash, before it is gone; in one commit where they are few,
+ * in several where they are many (no transaction writes for long). Killed in between, the category is still there with
+ * the tasks that are left, and deleting it again goes on.
+ */
+import type { CategoryId, TaskId } from '#contracts/task.ts';
+import type { UserId } from '#contracts/user.ts';
+import { type CommandKit, type CommandOptions, carryOut } from '#platform/commit/command-handler.ts';
+import { type Outcome, rejected } from '#platform/commit/outcome.ts';
+import { type CommandContext, type Plan, plan } from '#platform/commit/plan.ts';
+import { streamName } from '#platform/event-store/event.ts';
+import type { Database } from '#platform/sql/database.ts';
+import type { CategoryRejection } from '../domain/category.ts';
+import type { CategoryRow } from '../read-models/category-list.ts';
+import { anyTaskInCategory, findTasksInCategory } from '../read-models/task-list.ts';
+import { categories, tasks } from './aggregates.ts';
+
+const AT_ONCE = 100;
+
+export type DeleteCategory = {
+  readonly id: CategoryId;
+  readonly by: UserId;
+  /** What becomes of its tasks; undefined = refuse while there are any. */
+  readonly tasksTo: 'list' | 'trash' | undefined;
+};
+
+export const deleteCategory = async (
+  { commands, database }: { readonly commands: CommandKit; readonly database: Database },
+  { id, by, tasksTo }: DeleteCategory,
+  context: CommandContext,
+  options: CommandOptions,
+): Promise<Outcome<CategoryRow, CategoryRejection | 'category-not-empty'>> => {
+  const leave = async (ids: readonly TaskId[]): Promise<readonly Plan<unknown, never>[]> => {
+    const command = { type: 'LeaveCategory', from: id, to: tasksTo ?? 'list', by } as const;
+    const planned = await Promise.all(ids.map((task) => plan(commands, tasks, task, command, context)));
+    return planned.filter((one) => one.kind === 'plan');
+  };
+
+  const letGo = async (ids: readonly TaskId[]): Promise<void> => {
+    const streams = ids.map((task) => streamName(tasks.category, task));
+    await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
+      const [first, ...others] = await leave(ids);
+      return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
+    });
+  };
+
+  for (;;) {
+    const outcome = await carryOut<CategoryRow, CategoryRejection | 'category-not-empty' | 'too-many-tasks', never>(
+      commands,
+      [streamName(categories.category, id)],
+      options,
+      async () => {
+        const planned = await plan(commands, categories, id, { type: 'DeleteCategory', by }, context, options);
+        if (planned.kind !== 'plan') return planned;
+        const inside = await findTasksInCategory(database, id, by, AT_ONCE + 1);
+        if (inside.length > 0 && tasksTo === undefined) return rejected('category-not-empty');
+        if (inside.length > AT_ONCE) return rejected('too-many-tasks');
+        // A task that is put into it meanwhile makes the commit miss, and be decided again.
+        const empty = { statement: anyTaskInCategory, values: [id], expect: 0 };
+        return { kind: 'plans', plans: [planned, ...(await leave(inside))], reliesOn: [], rows: [empty] };
+      },
+    );
+    if (outcome.kind !== 'rejected') return outcome;
+    if (outcome.code !== 'too-many-tasks') return { ...outcome, code: outcome.code };
+    await letGo(await findTasksInCategory(database, id, by, AT_ONCE));
+  }
+};

@@ -1,0 +1,209 @@
+/** Categories over HTTP. */
+import { v7 as uuidv7 } from 'uuid';
+import type { CategoryId } from '#contracts/task.ts';
+import { handle } from '#platform/commit/command-handler.ts';
+import { presenter, runCommand } from '#platform/http/commands.ts';
+import { sendVersioned } from '#platform/http/preconditions.ts';
+import { HttpProblem } from '#platform/http/problems.ts';
+import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
+import type { Routes } from '#platform/http/server.ts';
+import { categories } from '../application/aggregates.ts';
+import { type DeleteCategory, deleteCategory } from '../application/delete-category.ts';
+import { categoryList, countCategories, findCategory, listCategories } from '../read-models/category-list.ts';
+import { categoryProblems } from './problems.ts';
+import { requester } from './requester.ts';
+import {
+  CategoryParams,
+  CategoryQuery,
+  CategoryResource,
+  CreateCategoryBody,
+  DeleteCategoryQuery,
+  presentCategory,
+  UpdateCategoryBody,
+} from './schemas.ts';
+import type { TaskPorts } from './task-routes.ts';
+
+const {
+  'category-not-found': notFound,
+  'category-archived': archived,
+  'category-not-archived': notArchived,
+  'category-not-empty': notEmpty,
+} = categoryProblems;
+const absent = { 'category-not-found': notFound };
+const category = presenter(categoryList, presentCategory);
+const USER = { access: 'user' } as const;
+
+export const categoryRoutes =
+  ({ write, database, cursors }: TaskPorts): Routes =>
+  (app) => {
+    app.post(
+      '/categories',
+      {
+        config: USER,
+        schema: {
+          operationId: 'createCategory',
+          tags: ['categories'],
+          summary: 'Make a category',
+          body: CreateCategoryBody,
+          response: responses({ 201: CategoryResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED]),
+        },
+      },
+      (request, reply) =>
+        runCommand(write, request, reply, {
+          presenter: category,
+          problems: categoryProblems,
+          run: (context, { idempotency }) => {
+            const { name, color = null, order = 0 } = request.body;
+            const id = uuidv7() as CategoryId; // made here
+            const command = { type: 'CreateCategory', by: requester(request), fields: { name, color, order } } as const;
+            return handle(write.commands, categories, id, command, context, { idempotency, isNew: true });
+          },
+          location: ({ id }) => `/api/v1/categories/${id}`,
+        }),
+    );
+
+    app.get(
+      '/categories',
+      {
+        config: USER,
+        schema: {
+          operationId: 'listCategories',
+          tags: ['categories'],
+          summary: 'My categories, in their order',
+          querystring: CategoryQuery,
+          response: responses({ 200: listOf(CategoryResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
+        },
+      },
+      async (request) => {
+        const { limit, cursor, count, status } = request.query;
+        const filter = { owner: requester(request), status };
+        const binding = ['categories', filter];
+        const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
+        const [{ rows, next }, totalCount] = await Promise.all([
+          listCategories(database, filter, { after, limit }),
+          count ? countCategories(database, filter) : undefined,
+        ]);
+        return {
+          items: rows.map(presentCategory),
+          nextCursor: next ? cursors.write(next, binding) : null,
+          ...(totalCount !== undefined && { totalCount }),
+        };
+      },
+    );
+
+    app.get(
+      '/categories/:id',
+      {
+        config: USER,
+        schema: {
+          operationId: 'getCategory',
+          tags: ['categories'],
+          summary: 'One category',
+          params: CategoryParams,
+          response: responses({ 200: CategoryResource }, AUTHENTICATED, absent),
+        },
+      },
+      async (request, reply) => {
+        const row = await findCategory(database, request.params.id, requester(request));
+        if (row === undefined) throw new HttpProblem('category-not-found', notFound);
+        return sendVersioned(request, reply, presentCategory(row));
+      },
+    );
+
+    app.patch(
+      '/categories/:id',
+      {
+        config: USER,
+        schema: {
+          operationId: 'updateCategory',
+          tags: ['categories'],
+          summary: 'Change a category (merge-patch)',
+          params: CategoryParams,
+          body: UpdateCategoryBody,
+          response: responses({ 200: CategoryResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED], {
+            ...absent,
+            'category-archived': archived,
+          }),
+        },
+      },
+      (request, reply) =>
+        runCommand(write, request, reply, {
+          presenter: category,
+          problems: categoryProblems,
+          run: (context, options) => {
+            const command = { type: 'UpdateCategory', by: requester(request), changes: request.body } as const;
+            return handle(write.commands, categories, request.params.id, command, context, options);
+          },
+        }),
+    );
+
+    const actions = [
+      {
+        path: '/categories/:id/archive',
+        type: 'ArchiveCategory',
+        summary: 'Let a category take no new tasks',
+        problems: { 'category-archived': archived },
+      },
+      {
+        path: '/categories/:id/unarchive',
+        type: 'UnarchiveCategory',
+        summary: 'Let it take tasks again',
+        problems: { 'category-not-archived': notArchived },
+      },
+    ] as const;
+    for (const { path, type, summary, problems } of actions) {
+      app.post(
+        path,
+        {
+          config: USER,
+          schema: {
+            operationId: type.charAt(0).toLowerCase() + type.slice(1),
+            tags: ['categories'],
+            summary,
+            params: CategoryParams,
+            body: NoBody,
+            response: responses({ 200: CategoryResource }, [...AUTHENTICATED, ...KEYED, ...VERSIONED], {
+              ...absent,
+              ...problems,
+            }),
+          },
+        },
+        (request, reply) =>
+          runCommand(write, request, reply, {
+            presenter: category,
+            problems: categoryProblems,
+            run: (context, options) =>
+              handle(write.commands, categories, request.params.id, { type, by: requester(request) }, context, options),
+          }),
+      );
+    }
+
+    app.delete(
+      '/categories/:id',
+      {
+        config: USER,
+        schema: {
+          operationId: 'deleteCategory',
+          tags: ['categories'],
+          summary: 'Delete a category, and say what becomes of its tasks',
+          params: CategoryParams,
+          querystring: DeleteCategoryQuery,
+          body: NoBody,
+          response: responses({ 204: NoBody }, [...AUTHENTICATED, ...KEYED, ...VERSIONED], {
+            ...absent,
+            'category-not-empty': notEmpty,
+          }),
+        },
+      },
+      (request, reply) =>
+        runCommand(write, request, reply, {
+          presenter: category,
+          problems: categoryProblems,
+          run: (context, options) => {
+            const tasksTo = request.query.tasks === 'uncategorize' ? 'list' : request.query.tasks;
+            const wish: DeleteCategory = { id: request.params.id, by: requester(request), tasksTo };
+            return deleteCategory({ commands: write.commands, database }, wish, context, options);
+          },
+        }),
+    );
+  };

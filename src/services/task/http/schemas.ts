@@ -1,0 +1,119 @@
+/** What the task service reads and answers over HTTP: the contract's fields, and nothing written twice. */
+import Type, { type Static } from 'typebox';
+import { closed, Instant, nullable, oneOf } from '#contracts/schema.ts';
+import {
+  CategoryId,
+  CategoryName,
+  CategoryOrder,
+  Color,
+  Due,
+  Priority,
+  TaskDescription,
+  TaskId,
+  TaskTitle,
+} from '#contracts/task.ts';
+import { UserId } from '#contracts/user.ts';
+import { listQuery } from '#platform/http/schemas.ts';
+import type { CategoryRow } from '../read-models/category-list.ts';
+import type { TaskRow } from '../read-models/task-list.ts';
+import { SORTS, type Sort } from '../read-models/task-search.ts';
+
+export const CreateTaskBody = closed({
+  title: TaskTitle,
+  description: Type.Optional(nullable(TaskDescription)),
+  priority: Type.Optional(Priority),
+  categoryId: Type.Optional(nullable(CategoryId)),
+  due: Type.Optional(nullable(Due)),
+});
+export const UpdateTaskBody = closed({
+  title: Type.Optional(TaskTitle),
+  description: Type.Optional(nullable(TaskDescription)),
+  priority: Type.Optional(Priority),
+  categoryId: Type.Optional(nullable(CategoryId)),
+  due: Type.Optional(nullable(Due)),
+});
+export const TaskResource = Type.Object(
+  {
+    id: TaskId,
+    version: Type.Integer(),
+    ownerId: UserId,
+    title: nullable(TaskTitle),
+    description: nullable(TaskDescription),
+    status: oneOf('open', 'completed'),
+    priority: Priority,
+    categoryId: nullable(CategoryId),
+    due: nullable(Due),
+    dueAt: Type.Union([Instant, Type.Null()], { description: 'the instant from which it is overdue' }),
+    createdAt: Instant,
+    updatedAt: Instant,
+    completedAt: nullable(Instant),
+    deletedAt: Type.Union([Instant, Type.Null()], { description: 'since when it lies in the trash' }),
+  },
+  { title: 'Task' },
+);
+export type TaskResource = Static<typeof TaskResource>;
+export const presentTask = ({ titleKey: _key, priorityRank: _rank, ...task }: TaskRow): TaskResource => task;
+
+export const TaskParams = Type.Object({ id: TaskId });
+const sort = Type.Unsafe<Sort>({
+  type: 'string',
+  enum: SORTS.flatMap((field) => [field, `-${field}`]),
+  default: '-createdAt',
+  description: '- for descending',
+});
+export const TrashQuery = closed({ ...listQuery, sort });
+export const TaskQuery = closed({
+  ...listQuery,
+  sort,
+  status: Type.Optional(oneOf('open', 'completed')),
+  priority: Type.Optional(
+    Type.Array(Priority, { minItems: 1, maxItems: 4, description: 'any of these; may be repeated' }),
+  ),
+  categoryId: Type.Optional(CategoryId),
+  dueBefore: Type.Optional(Instant),
+  dueAfter: Type.Optional(Instant),
+  overdue: Type.Optional(Type.Boolean()),
+  q: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'words that title or description begin with' }),
+  ),
+});
+export const HistoryQuery = closed({ limit: listQuery.limit, cursor: listQuery.cursor });
+
+export const CreateCategoryBody = closed({
+  name: CategoryName,
+  color: Type.Optional(nullable(Color)),
+  order: Type.Optional(CategoryOrder),
+});
+export const UpdateCategoryBody = closed({
+  name: Type.Optional(CategoryName),
+  color: Type.Optional(nullable(Color)),
+  order: Type.Optional(CategoryOrder),
+});
+export const CategoryResource = Type.Object(
+  {
+    id: CategoryId,
+    version: Type.Integer(),
+    ownerId: UserId,
+    name: nullable(CategoryName),
+    color: nullable(Color),
+    order: CategoryOrder,
+    status: oneOf('active', 'archived', 'deleted'),
+    createdAt: Instant,
+    updatedAt: Instant,
+  },
+  { title: 'Category' },
+);
+export type CategoryResource = Static<typeof CategoryResource>;
+export const presentCategory = (category: CategoryRow): CategoryResource => category;
+
+export const CategoryParams = Type.Object({ id: CategoryId });
+export const CategoryQuery = closed({ ...listQuery, status: Type.Optional(oneOf('active', 'archived')) });
+export const DeleteCategoryQuery = closed({
+  tasks: Type.Optional(
+    Type.Unsafe<'uncategorize' | 'trash'>({
+      type: 'string',
+      enum: ['uncategorize', 'trash'],
+      description: 'what becomes of its tasks; without this, a category with tasks is not deleted',
+    }),
+  ),
+});

@@ -1,0 +1,37 @@
+create table task_list (
+  id            uuid primary key,
+  version       integer not null,
+  owner_id      uuid not null,
+  title         text collate "C",
+  description   text collate "C",
+  status        text collate "C" not null,
+  priority      text collate "C" not null,
+  category_id   uuid,
+  due           jsonb,
+  due_at        timestamptz,
+  created_at    timestamptz not null,
+  updated_at    timestamptz not null,
+  completed_at  timestamptz,
+  deleted_at    timestamptz,
+  title_key     text collate "C" not null,
+  priority_rank smallint not null,
+  search        tsvector generated always as (
+    to_tsvector('simple', coalesce(title, '') || ' ' || coalesce(description, ''))) stored
+);
+create index task_list_newest on task_list (owner_id, created_at, id);
+create index task_list_due on task_list (owner_id, due_at) where due_at is not null;
+create index task_list_category on task_list (category_id) where category_id is not null;
+create index task_list_search on task_list using gin (search);
+
+create table category_list (
+  id         uuid primary key,
+  version    integer not null,
+  owner_id   uuid not null,
+  name       text collate "C",
+  color      text collate "C",
+  "order"    integer not null,
+  status     text collate "C" not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null
+);
+create index category_list_order on category_list (owner_id, "order", id);

@@ -1,0 +1,118 @@
+/** Tasks as their owners see them: row and fold. The queries over them are in task-search.ts. */
+import type { CategoryId, Due, Priority, TaskDescription, TaskId, TaskTitle } from '#contracts/task.ts';
+import type { UserId } from '#contracts/user.ts';
+import { clearOrNull } from '#platform/decider.ts';
+import { readModel } from '#platform/read-models/fold.ts';
+import {
+  instant,
+  integer,
+  json,
+  orNull,
+  type RowOf,
+  smallint,
+  table,
+  text,
+  uuid,
+} from '#platform/read-models/table.ts';
+import { type Database, statement } from '#platform/sql/database.ts';
+import type { TaskEvent } from '../events.ts';
+import { dueInstant } from './due.ts';
+
+const columns = {
+  id: uuid<TaskId>(),
+  version: integer(),
+  ownerId: uuid<UserId>(),
+  title: orNull(text<TaskTitle>()),
+  description: orNull(text<TaskDescription>()),
+  status: text<'open' | 'completed'>(),
+  priority: text<Priority>(),
+  categoryId: orNull(uuid<CategoryId>()),
+  due: orNull(json<Due>()),
+  dueAt: orNull(instant()),
+  createdAt: instant(),
+  updatedAt: instant(),
+  completedAt: orNull(instant()),
+  deletedAt: orNull(instant()),
+  /** What lists are sorted by, the same on every machine. */
+  titleKey: text(),
+  priorityRank: smallint(),
+};
+export const taskTable = table('task_list', columns);
+export type TaskRow = RowOf<typeof columns>;
+
+const RANK: Readonly<Record<Priority, number>> = { low: 1, medium: 2, high: 3, urgent: 4 };
+type Fields = Pick<TaskRow, 'title' | 'description' | 'priority' | 'categoryId' | 'due'>;
+/** What follows from the fields a person sets. */
+const derived = ({ title, priority, due }: Fields) => ({
+  titleKey: (title ?? '').normalize('NFKC').toLowerCase(),
+  priorityRank: RANK[priority],
+  dueAt: due && dueInstant(due),
+});
+
+export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable, {
+  starts: {
+    'task.created': ({ data }, { streamId, occurredAt }) => {
+      const fields: Fields = { ...data, title: clearOrNull(data.title), description: clearOrNull(data.description) };
+      return {
+        id: streamId as TaskId, // a stream's name was made from it
+        ownerId: data.ownerId,
+        ...fields,
+        ...derived(fields),
+        status: 'open',
+        createdAt: occurredAt,
+        updatedAt: occurredAt,
+        completedAt: null,
+        deletedAt: null,
+      };
+    },
+  },
+  continues: {
+    'task.updated': (row, { data: { changes } }, { occurredAt }) => {
+      const fields: Fields = {
+        title: changes.title ? clearOrNull(changes.title.to) : row.title,
+        description: changes.description ? clearOrNull(changes.description.to) : row.description,
+        priority: changes.priority ? changes.priority.to : row.priority,
+        categoryId: changes.categoryId ? changes.categoryId.to : row.categoryId,
+        due: changes.due ? changes.due.to : row.due,
+      };
+      return { ...row, ...fields, ...derived(fields), updatedAt: occurredAt };
+    },
+    'task.completed': (row, _event, { occurredAt }) => ({
+      ...row,
+      status: 'completed',
+      completedAt: occurredAt,
+      updatedAt: occurredAt,
+    }),
+    'task.reopened': (row, _event, { occurredAt }) => ({
+      ...row,
+      status: 'open',
+      completedAt: null,
+      updatedAt: occurredAt,
+    }),
+    'task.deleted': (row, _event, { occurredAt }) => ({ ...row, deletedAt: occurredAt, updatedAt: occurredAt }),
+    'task.restored': (row, _event, { occurredAt }) => ({ ...row, deletedAt: null, updatedAt: occurredAt }),
+  },
+});
+
+const BY_ID = statement('task-by-id', `select ${taskTable.selected} from task_list where id = $1 and owner_id = $2`);
+/** One task, in the list or the trash; undefined when it is another's. */
+export const findTask = async (database: Database, id: TaskId, owner: string): Promise<TaskRow | undefined> =>
+  (await database.read<TaskRow>(BY_ID, [id, owner]))[0];
+
+const IN_CATEGORY = statement(
+  'task-in-category',
+  'select id from task_list where category_id = $1 and owner_id = $2 order by id limit $3',
+);
+/** Ids of tasks of a category, those in the trash too. */
+export const findTasksInCategory = async (
+  database: Database,
+  category: CategoryId,
+  owner: string,
+  limit: number,
+): Promise<readonly TaskId[]> =>
+  (await database.read<{ id: TaskId }>(IN_CATEGORY, [category, owner, limit])).map(({ id }) => id);
+/** For a commit that must find no task in the category. */
+export const anyTaskInCategory = statement(
+  'task-any-in-category',
+  'select 1 from task_list where category_id = $1 limit 1',
+);

@@ -1,0 +1,102 @@
+/** Lists of tasks: filters, order, full text, and pages by the place where the last one ended. */
+import type { CategoryId, Priority } from '#contracts/task.ts';
+import type { Place } from '#platform/http/cursor.ts';
+import { type Database, statement } from '#platform/sql/database.ts';
+import { type TaskRow, taskTable } from './task-list.ts';
+
+export const SORTS = ['dueAt', 'priority', 'createdAt', 'updatedAt', 'title'] as const;
+export type Sort = (typeof SORTS)[number] | `-${(typeof SORTS)[number]}`;
+
+export type TaskFilter = {
+  readonly owner: string;
+  readonly trash: boolean;
+  readonly status?: 'open' | 'completed' | undefined;
+  readonly priority?: readonly Priority[] | undefined;
+  readonly categoryId?: CategoryId | undefined;
+  readonly dueBefore?: string | undefined;
+  readonly dueAfter?: string | undefined;
+  readonly overdue?: boolean | undefined;
+  /** Words, each of which must begin a word of title or description. */
+  readonly q?: string | undefined;
+};
+
+/** Each order by an expression that is never null; tasks without a due date come last, however the list is turned. */
+const ORDER: Readonly<Record<(typeof SORTS)[number], { readonly by: string; readonly type: string }>> = {
+  dueAt: { by: "coalesce(due_at, 'infinity')", type: 'timestamptz' },
+  priority: { by: 'priority_rank', type: 'smallint' },
+  createdAt: { by: 'created_at', type: 'timestamptz' },
+  updatedAt: { by: 'updated_at', type: 'timestamptz' },
+  title: { by: 'title_key', type: 'text collate "C"' },
+};
+
+export type TaskPage = { readonly rows: readonly TaskRow[]; readonly next: Place | undefined };
+
+export const listTasks = async (
+  database: Database,
+  filter: TaskFilter,
+  page: { readonly sort: Sort; readonly after: Place | undefined; readonly limit: number },
+): Promise<TaskPage> => {
+  const descending = page.sort.startsWith('-');
+  const field = page.sort.replace('-', '') as (typeof SORTS)[number];
+  const by = field === 'dueAt' && descending ? "coalesce(due_at, '-infinity')" : ORDER[field].by;
+  const { conditions, values } = where(filter);
+  if (page.after) {
+    values.push(...page.after);
+    conditions.push(
+      `(${by}, id) ${descending ? '<' : '>'} ($${values.length - 1}::${ORDER[field].type}, $${values.length}::uuid)`,
+    );
+  }
+  values.push(page.limit + 1);
+  const turn = descending ? 'desc' : 'asc';
+  const text = `select ${taskTable.selected}, (${by})::text as place from task_list where ${conditions.join(' and ')}
+    order by ${by} ${turn}, id ${turn} limit $${values.length}`;
+  const found = await database.read<TaskRow & { readonly place: string }>(prepared('task-list', text), values);
+  const rows = found.slice(0, page.limit);
+  const last = found.length > page.limit ? rows.at(-1) : undefined;
+  return { rows: rows.map(({ place, ...row }) => row), next: last && [last.place, last.id] };
+};
+
+export const countTasks = async (database: Database, filter: TaskFilter): Promise<number> => {
+  const { conditions, values } = where(filter);
+  const text = `select count(*) as count from task_list where ${conditions.join(' and ')}`;
+  return (await database.read<{ count: number }>(prepared('task-count', text), values))[0]?.count ?? 0;
+};
+
+const where = (filter: TaskFilter): { conditions: string[]; values: unknown[] } => {
+  const values: unknown[] = [filter.owner];
+  const conditions = ['owner_id = $1', `deleted_at is ${filter.trash ? 'not ' : ''}null`];
+  const add = (value: unknown, condition: (parameter: string) => string) => {
+    if (value === undefined) return;
+    values.push(value);
+    conditions.push(condition(`$${values.length}`));
+  };
+  add(filter.status, (p) => `status = ${p}`);
+  add(filter.priority && [...filter.priority], (p) => `priority = any(${p})`);
+  add(filter.categoryId, (p) => `category_id = ${p}`);
+  add(filter.dueBefore, (p) => `due_at < ${p}`);
+  add(filter.dueAfter, (p) => `due_at > ${p}`);
+  add(filter.q === undefined ? undefined : searchQuery(filter.q), (p) => `search @@ to_tsquery('simple', ${p})`);
+  if (filter.overdue !== undefined) {
+    conditions.push(
+      filter.overdue
+        ? "(status = 'open' and due_at < now())"
+        : "(status <> 'open' or due_at is null or due_at >= now())",
+    );
+  }
+  return { conditions, values };
+};
+
+/** `wat plan` as `'wat':* & 'plan':*`; nothing but letters and digits gets through, and none of them finds nothing. */
+export const searchQuery = (q: string): string =>
+  (q.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => `'${word}':*`).join(' & ');
+
+/** The first combinations of filters and orders are prepared; whoever tries them all finds the others parsed each time. */
+const MAX_PREPARED = 64;
+const names = new Map<string, string>();
+const prepared = (prefix: string, text: string) => {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= MAX_PREPARED) return statement(known ?? '', text);
+  const name = `${prefix}-${names.size + 1}`;
+  names.set(text, name);
+  return statement(name, text);
+};

@@ -1,0 +1,136 @@
+/** The user service over HTTP. */
+import Type from 'typebox';
+import { v7 as uuidv7 } from 'uuid';
+import type { SessionId, UserId } from '#contracts/user.ts';
+import { ACCESS_TOKEN_SECONDS } from '#platform/auth/tokens.ts';
+import { handle } from '#platform/commit/command-handler.ts';
+import { principalOf } from '#platform/http/access.ts';
+import type { WriteKit } from '#platform/http/commands.ts';
+import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
+import { sendVersioned } from '#platform/http/preconditions.ts';
+import { HttpProblem } from '#platform/http/problems.ts';
+import { AUTHENTICATED, KEYED, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
+import type { Routes } from '#platform/http/server.ts';
+import { users } from '../application/aggregates.ts';
+import { type AuthenticatePorts, authenticateUser } from '../application/authenticate-user.ts';
+import { type RegisterPorts, registerUser } from '../application/register-user.ts';
+import { findUser, userProfile } from '../read-models/user-profile.ts';
+import { userProblems } from './problems.ts';
+import { LoginAnswer, LoginBody, presentUser, RegisterBody, UpdateUserBody, UserResource } from './schemas.ts';
+
+const user = presenter(userProfile, presentUser);
+const {
+  'invalid-credentials': invalidCredentials,
+  'user-not-found': notFound,
+  'username-taken': usernameTaken,
+  ...registration
+} = userProblems;
+
+export const userRoutes =
+  (ports: RegisterPorts & AuthenticatePorts & { readonly write: WriteKit }): Routes =>
+  (app) => {
+    app.post(
+      '/auth/register',
+      {
+        config: { access: 'public' },
+        schema: {
+          operationId: 'registerUser',
+          tags: ['users'],
+          summary: 'Register',
+          body: RegisterBody,
+          response: responses({ 201: UserResource }, WITH_BODY, { ...registration, 'username-taken': usernameTaken }),
+        },
+      },
+      (request, reply) =>
+        runCommand(ports.write, request, reply, {
+          presenter: user,
+          problems: userProblems,
+          run: (context) => {
+            const id = uuidv7() as UserId; // made here, checked by being made
+            return registerUser(ports, { id, ...request.body }, { ...context, actor: id });
+          },
+          location: () => '/api/v1/me',
+        }),
+    );
+
+    app.post(
+      '/auth/login',
+      {
+        config: { access: 'public' },
+        schema: {
+          operationId: 'authenticateUser',
+          tags: ['users'],
+          summary: 'Log in with a password',
+          body: LoginBody,
+          response: responses({ 200: LoginAnswer }, WITH_BODY, { 'invalid-credentials': invalidCredentials }),
+        },
+      },
+      async (request, reply) => {
+        const sessionId = uuidv7() as SessionId; // made here
+        const authenticated = await authenticateUser(
+          ports,
+          { ...request.body, sessionId },
+          contextOf(request, 'anonymous'),
+        );
+        if (authenticated === 'invalid-credentials') throw new HttpProblem('invalid-credentials', invalidCredentials);
+        const { accessToken, user } = authenticated;
+        return reply.header('cache-control', 'no-store').send({
+          status: 'authenticated',
+          accessToken,
+          expiresIn: ACCESS_TOKEN_SECONDS,
+          sessionId,
+          user: presentUser(user),
+        });
+      },
+    );
+
+    app.get(
+      '/me',
+      {
+        config: { access: 'user' },
+        schema: {
+          operationId: 'getMe',
+          tags: ['users'],
+          summary: 'Who I am',
+          headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
+          response: responses({ 200: UserResource, 304: Type.Null() }, AUTHENTICATED, { 'user-not-found': notFound }),
+        },
+      },
+      async (request, reply) => {
+        const row = await findUser(ports.database, principalOf(request).userId);
+        if (row === undefined) throw new HttpProblem('user-not-found', notFound);
+        return sendVersioned(request, reply, presentUser(row));
+      },
+    );
+
+    app.patch(
+      '/me',
+      {
+        config: { access: 'user' },
+        schema: {
+          operationId: 'updateUser',
+          tags: ['users'],
+          summary: 'Change my profile',
+          body: UpdateUserBody,
+          response: responses({ 200: UserResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED], {
+            'user-not-found': notFound,
+            'username-taken': usernameTaken,
+          }),
+        },
+      },
+      (request, reply) =>
+        runCommand(ports.write, request, reply, {
+          presenter: user,
+          problems: userProblems,
+          run: (context, options) =>
+            handle(
+              ports.commands,
+              users,
+              principalOf(request).userId,
+              { type: 'UpdateUser', changes: request.body },
+              context,
+              options,
+            ),
+        }),
+    );
+  };

@@ -1,0 +1,44 @@
+/** The user service: who people are, and that they came in. */
+import { createTokenIssuer } from '#platform/auth/tokens.ts';
+import type { Config } from '#platform/config/config.ts';
+import type { Secrets } from '#platform/config/secrets.ts';
+import type { Service } from '#platform/lifecycle/service.ts';
+import { openServiceKit, type ServiceKitOptions } from '#platform/lifecycle/service-kit.ts';
+import { EVENTS } from './events.ts';
+import { userProblems } from './http/problems.ts';
+import { userRoutes } from './http/routes.ts';
+import { commonPasswords } from './infrastructure/common-passwords.ts';
+import { createPasswordHasher } from './infrastructure/password-hasher.ts';
+
+export const USER_SERVICE = {
+  name: 'user',
+  schema: 'user_service',
+  registry: EVENTS,
+  migrations: new URL('./migrations', import.meta.url).pathname,
+} as const;
+
+export const openUserService = async (
+  config: Config,
+  secrets: Secrets,
+  where: Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint'>,
+): Promise<Service> => {
+  const tokens = await createTokenIssuer(secrets.jwtPrivateKeys, config.PUBLIC_URL);
+  const kit = openServiceKit({ ...USER_SERVICE, ...where, masterKey: secrets.masterKey });
+  const hasher = createPasswordHasher(secrets.passwordPepper, config.PASSWORD_COST);
+  const ports = {
+    ...kit,
+    hasher,
+    tokens,
+    commonPasswords,
+    minPasswordLength: config.PASSWORD_MIN_LENGTH,
+    open: config.AUTH_REGISTRATION === 'open',
+  };
+  return {
+    ...USER_SERVICE,
+    routes: userRoutes(ports),
+    problems: userProblems,
+    health: kit.health,
+    keySet: tokens.keySet,
+    close: kit.close,
+  };
+};
