@@ -1,0 +1,20 @@
+import { migrate, migrationStatus } from '#platform/migrations/migrate.ts';
+import { migrationTargets } from '../migrations.ts';
+import { withDatabase } from './with-stores.ts';
+
+export const migrateNow = (): Promise<void> =>
+  withDatabase(async (config, address) => {
+    for (const target of migrationTargets(config, address)) {
+      const applied = await migrate(target);
+      console.log(`${target.schema}: ${applied.length > 0 ? `applied ${applied.join(', ')}` : 'up to date'}`);
+    }
+  });
+
+export const migrateStatus = (): Promise<void> =>
+  withDatabase(async (config, address) => {
+    for (const target of migrationTargets(config, address)) {
+      for (const { schema, name, appliedAt } of await migrationStatus(target)) {
+        console.log(`${schema.padEnd(14)} ${name.padEnd(32)} ${appliedAt ?? 'pending'}`);
+      }
+    }
+  });
