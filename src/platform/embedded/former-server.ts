@@ -47,11 +47,19 @@ export const formerServerGone = async (
     const [next] = pending;
     if (next && waited > next[0]) {
       pending.shift();
-      process.kill(pid, next[1]);
+      signal(pid, next[1]);
     }
     await sleep(50);
   }
   return pid;
+};
+
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    ignoring('ESRCH')(error); // it has just ended
+  }
 };
 
 /** A server works in its cluster's folder; on systems without /proc the folder stands in its command line. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -99,7 +100,6 @@ test('takes over from a process that was killed amid a takeover', async () => {
   await contend(1); // its file stands for the claim that the killed one held
   const claimed = await readFile(file, 'utf8');
   await writeFile(file, stale);
-  const { createHash } = await import('node:crypto');
   const claim = `${file}.after-${createHash('sha256').update(stale).digest('hex').slice(0, 16)}`;
   await writeFile(claim, claimed);
   expect((await contend(5)).filter((word) => word === 'won')).toHaveLength(1);

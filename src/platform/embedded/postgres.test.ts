@@ -82,10 +82,15 @@ describe('the embedded database', () => {
     const { kill } = await owner(path('data'));
     const [postmaster = 0] = await postmasters();
     const supervisor = Number((await readFile(`/proc/${postmaster}/stat`, 'utf8')).split(') ')[1]?.split(' ')[1]);
-    process.kill(supervisor, 'SIGSTOP');
+    const children = await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
+    const shells = [supervisor, ...children.trim().split(' ').map(Number)].filter((pid) => pid !== postmaster);
+    expect(shells).toHaveLength(2);
+    for (const shell of shells) process.kill(shell, 'SIGSTOP');
     await kill('SIGKILL');
-    process.kill(supervisor, 'SIGKILL');
+    for (const shell of shells) process.kill(shell, 'SIGKILL');
+    expect(await postmasters()).toEqual([postmaster]);
     await start('data');
+    expect(lines).toEqual(['the database of the previous run is still stopping, waiting for it …']);
     expect(await postmasters()).toHaveLength(1);
     expect(await postmasters()).not.toContain(postmaster);
   });
