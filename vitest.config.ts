@@ -12,6 +12,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     allowOnly: false,
+    globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', closingLine],
   },
 });

@@ -1,7 +1,7 @@
 /** PostgreSQL's programs, which npm brings as an optional package for each platform. */
 import { readFile, symlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { EmbeddedPostgresError, systemCode } from './errors.ts';
 
 /** Data of another major version cannot be read by these programs. */
@@ -21,7 +21,8 @@ export const findBinaries = async (): Promise<Binaries> => {
 
 const nativeFolder = (packageName: string): string => {
   try {
-    return fileURLToPath(new URL('../native', import.meta.resolve(packageName)));
+    // Not import.meta.resolve, which module runners such as vite's do not have.
+    return join(dirname(createRequire(import.meta.url).resolve(packageName)), '..', 'native');
   } catch (error) {
     throw new EmbeddedPostgresError(
       'unsupported-platform',

@@ -1,5 +1,4 @@
 /** A service as a process sees it: something to mount, to ask how it is, and to close. */
-import type { KeySet } from '../auth/tokens.ts';
 import type { HealthCheck } from '../http/health.ts';
 import type { ProblemTable } from '../http/problems.ts';
 import type { Routes } from '../http/server.ts';
@@ -9,7 +8,5 @@ export type Service = {
   readonly routes: Routes;
   readonly problems: ProblemTable;
   readonly health: HealthCheck;
-  /** The public keys of the tokens that it issues, if it does. */
-  readonly keySet?: KeySet;
   close(): Promise<void>;
 };

@@ -1,5 +1,5 @@
 /** The user service: who people are, and that they came in. */
-import { createTokenIssuer } from '#platform/auth/tokens.ts';
+import { createTokenIssuer, type KeySet } from '#platform/auth/tokens.ts';
 import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
@@ -21,7 +21,7 @@ export const openUserService = async (
   config: Config,
   secrets: Secrets,
   where: Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint'>,
-): Promise<Service> => {
+): Promise<Service & { readonly keySet: KeySet }> => {
   const tokens = await createTokenIssuer(secrets.jwtPrivateKeys, config.PUBLIC_URL);
   const kit = openServiceKit({ ...USER_SERVICE, ...where, masterKey: secrets.masterKey });
   const hasher = createPasswordHasher(secrets.passwordPepper, config.PASSWORD_COST);

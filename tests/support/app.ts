@@ -1,0 +1,88 @@
+/** The whole product on a database of its own, to be asked over HTTP without a port. */
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type App, buildApp } from '../../src/app.ts';
+import { type Config, parseConfig } from '../../src/platform/config/config.ts';
+import { readSecrets, type Secrets } from '../../src/platform/config/secrets.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+export type Answer = { readonly status: number; readonly headers: Record<string, unknown>; readonly body: any };
+export type Ask = (method: string, url: string, options?: AskOptions) => Promise<Answer>;
+type AskOptions = {
+  readonly body?: unknown;
+  readonly raw?: string | Buffer;
+  readonly headers?: Record<string, string>;
+  readonly token?: string;
+};
+
+export type TestApp = {
+  readonly app: App;
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly database: TestDatabase;
+  readonly ask: Ask;
+  /** Registers and logs in somebody new; their `ask` carries the token. */
+  person(
+    name?: string,
+  ): Promise<{ readonly id: string; readonly token: string; readonly email: string; readonly ask: Ask }>;
+  close(): Promise<void>;
+};
+
+export const PASSWORD = 'correct horse battery';
+
+export const startTestApp = async (environment: Record<string, string> = {}): Promise<TestApp> => {
+  const database = await createTestDatabase();
+  const dataDir = path.join(tmpdir(), `taskwire-app-${randomUUID()}`);
+  const config = parseConfig({
+    NODE_ENV: 'test',
+    DATA_DIR: dataDir,
+    PASSWORD_COST: '4',
+    LOG_LEVEL: 'silent',
+    ...environment,
+  });
+  const secrets = await readSecrets(config);
+  const app = await buildApp(config, secrets, database.address, createLogger(config.LOG_LEVEL));
+  const askAs =
+    (as?: string): Ask =>
+    async (method, url, { body, raw, headers = {}, token = as } = {}) => {
+      const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+      const response = await app.http.inject({
+        method: method as 'GET',
+        url,
+        headers: {
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(payload !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(payload !== undefined && { payload }),
+      });
+      const isJson = String(response.headers['content-type']).includes('json');
+      return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body };
+    };
+  const ask = askAs();
+  return {
+    app,
+    config,
+    secrets,
+    database,
+    ask,
+    person: async (name = `p${randomUUID().slice(0, 8)}`) => {
+      const email = `${name}@example.org`;
+      const registered = await ask('POST', '/api/v1/auth/register', {
+        body: { email, username: name, password: PASSWORD },
+      });
+      if (registered.status !== 201) throw new Error(`registering ${name}: ${JSON.stringify(registered.body)}`);
+      const login = await ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
+      const token = login.body.accessToken;
+      return { id: registered.body.id, token, email, ask: askAs(token) };
+    },
+    close: async () => {
+      await app.close();
+      await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+};
