@@ -2,16 +2,16 @@
  * npm run bench -- [--quick] [--only create,read,list,complete,commit,streams,starts] [--rounds N] [--seconds N]
  * [--json FILE]: one table of ratios between us and what others would pick, measured in one run on one machine.
  */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { commitRows } from './commit.ts';
 import { httpRows } from './http.ts';
 import { describe } from './machine.ts';
 import { readOptions } from './options.ts';
 import { CACHE } from './paths.ts';
+import { startServer } from './postgres.ts';
 import { ratio, table } from './report.ts';
 import { startRows } from './starts.ts';
 import { streamRows } from './streams.ts';
-import { startSystemPostgres } from './system-postgres.ts';
 
 const NOTES = [
   '/s: median of the rounds, at 32 connections. p50 and p99: over all rounds. µs: CPU a request, service + PostgreSQL.',
@@ -26,10 +26,7 @@ process.once('SIGINT', () => process.exit(130));
 mkdirSync(CACHE, { recursive: true });
 const folder = mkdtempSync(`${CACHE}/run-`);
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-// PostgreSQL runs as another user where we are root.
-chmodSync(folder, 0o755);
-
-await using server = await startSystemPostgres(`${folder}/postgres`);
+await using server = await startServer(`${folder}/postgres`);
 const machine = await describe(server);
 const rows = [
   ...(await httpRows(server, folder, options)),

@@ -1,5 +1,6 @@
 /** The PostgreSQL under test: one server, a database for each service that is measured. */
 import { Client } from 'pg';
+import { startEmbeddedPostgres } from '../src/platform/embedded/postgres.ts';
 
 export interface Connection {
   readonly host: string;
@@ -11,6 +12,17 @@ export interface Connection {
 export interface Server extends AsyncDisposable {
   readonly connection: Connection;
   readonly folder: string;
+}
+
+/** The embedded one, as durable as `npm start` has it. */
+export async function startServer(folder: string): Promise<Server> {
+  const report = (line: string) => process.stderr.write(`${line}\n`);
+  const { connection, stop } = await startEmbeddedPostgres({
+    dataDir: folder,
+    report,
+    settings: { max_connections: '200' },
+  });
+  return { connection, folder, [Symbol.asyncDispose]: stop };
 }
 
 export interface Database extends Connection {
