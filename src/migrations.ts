@@ -1,11 +1,12 @@
 /** Which schema gets which tables: the platform's parts where a service uses them, then the service's own. */
+import { fileURLToPath } from 'node:url';
 import { type Config, databaseOf } from '#platform/config/config.ts';
 import type { MigrationTarget } from '#platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import { TASK_SERVICE } from '#services/task/service.ts';
 import { USER_SERVICE } from '#services/user/service.ts';
 
-const folder = (path: string) => new URL(path, import.meta.url).pathname;
+const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const EVENT_STORE = folder('./platform/event-store/migrations');
 
 export const migrationTargets = (config: Config, shared: DatabaseAddress): readonly MigrationTarget[] => [

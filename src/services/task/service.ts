@@ -1,4 +1,5 @@
 /** The task service: what people mean to do, in what order, and what became of it. */
+import { fileURLToPath } from 'node:url';
 import type { Secrets } from '#platform/config/secrets.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
@@ -12,7 +13,7 @@ export const TASK_SERVICE = {
   name: 'task',
   schema: 'task_service',
   registry: EVENTS,
-  migrations: new URL('./migrations', import.meta.url).pathname,
+  migrations: fileURLToPath(new URL('./migrations', import.meta.url)),
 } as const;
 
 export const openTaskService = (

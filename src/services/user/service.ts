@@ -1,4 +1,5 @@
 /** The user service: who people are, and that they came in. */
+import { fileURLToPath } from 'node:url';
 import { createTokenIssuer, type KeySet } from '#platform/auth/tokens.ts';
 import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
@@ -14,7 +15,7 @@ export const USER_SERVICE = {
   name: 'user',
   schema: 'user_service',
   registry: EVENTS,
-  migrations: new URL('./migrations', import.meta.url).pathname,
+  migrations: fileURLToPath(new URL('./migrations', import.meta.url)),
 } as const;
 
 export const openUserService = async (
