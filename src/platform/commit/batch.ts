@@ -38,7 +38,13 @@ export const appendArguments = (era: number, commits: readonly Commit[]): readon
   return [
     era,
     of(({ appends }, n) =>
-      appends.map(({ stream, expected, events }) => ({ n, stream, expected, shared: events.length === 0 })),
+      appends.map(({ stream, expected, events }) => ({
+        n,
+        stream,
+        expected,
+        shared: events.length === 0,
+        first: events[0]?.id,
+      })),
     ),
     of(({ idempotency }, n) => (idempotency ? [{ n, ...idempotency }] : [])),
     of(({ take }, n) => take.map((reservation) => ({ n, ...reservation }))),

@@ -2,14 +2,14 @@
  * Each person's key for their personal fields. Keys lie wrapped with the master key in a schema of their own, with a
  * connection of its own, so that they can be kept and backed up apart from what they seal.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { SubjectKey } from '../event-store/codec.ts';
 import { type Database, statement } from '../sql/database.ts';
 
 export type KeyRing = {
   /** The subject's key, made at the first use, in a transaction of its own. Throws SubjectErased for a destroyed one. */
-  keyFor(subject: string): Promise<Buffer>;
+  keyFor(subject: string): Promise<KeyObject>;
   /** The keys of some subjects (nulls are passed over), to be asked one by one; undefined for destroyed ones. */
   keysOf(subjects: readonly (string | null)[]): Promise<(subject: string) => SubjectKey>;
 };
@@ -28,7 +28,7 @@ export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
   const cache = new LRUCache<string, { readonly key: SubjectKey }>({ max: 50_000, ttl: CACHED_FOR });
 
   const remember = (subject: string, wrapped: Buffer | null): SubjectKey => {
-    const key = wrapped === null ? undefined : unwrap(wrapped, wrapping, subject);
+    const key = wrapped === null ? undefined : createSecretKey(unwrap(wrapped, wrapping, subject));
     cache.set(subject, { key });
     return key;
   };

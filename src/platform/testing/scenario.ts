@@ -4,7 +4,7 @@ import { type Decider, type Event, isRejection, type Meta } from '../decider.ts'
 import { evolve } from '../event-store/evolve.ts';
 
 export type Then<E extends Event, Code extends string> = {
-  then(...events: readonly E[]): void;
+  thenEmits(...events: readonly E[]): void;
   thenNothing(): void;
   thenRejected(code: Code): void;
 };
@@ -17,7 +17,7 @@ export const scenario = <State, Command, E extends Event, Code extends string, B
     when: (command: Command): Then<E, Code> => {
       const decision = decider.decide(stateAfter(decider, past), command);
       return {
-        then: (...events) => deepStrictEqual(decision, events),
+        thenEmits: (...events) => deepStrictEqual(decision, events),
         thenNothing: () => deepStrictEqual(decision, []),
         thenRejected: (code) => deepStrictEqual(isRejection(decision) ? decision.rejected : decision, code),
       };

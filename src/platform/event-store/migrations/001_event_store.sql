@@ -12,7 +12,7 @@ create table era (
 create table event (
   position       bigint generated always as identity,
   tx             xid8 not null default pg_current_xact_id(),
-  era            integer not null references era,
+  era            integer not null,                   -- no foreign key: it would lock the era's row at each append
   id             uuid not null unique,
   stream         text collate "C" not null,
   version        integer not null check (version > 0),
@@ -76,14 +76,19 @@ create index idempotency_age on idempotency (created_at);
 -- Trip 1 of a batch of commands: takes the locks, gives each command that cannot be accepted its verdict, and appends
 -- the events of the others. Must be the first write of its transaction: a transaction that got its id earlier would
 -- let versions of one stream appear in the feed as 2, 1.
---   streams  [{n, stream, expected, shared}]  shared = the command only relies on the stream being at that version
+--   streams  [{n, stream, expected, shared, first}]  shared = the command only relies on the stream being at that
+--            version; first = the id of the first event for it, which stands for all of them
 --   keys     [{n, principal, route, key, bodyHash, results}]
 --   take     [{n, scope, value, holder}]        release  [{n, scope, value, holder}]
 --   events   [{n, id, stream, version, topic, key, lane, subject, type, schemaVersion, data, metadata}]
 -- Answers {tx, refused: {n: [verdict, detail]}}; verdicts: busy, in-flight (another process holds the lock just now),
 -- stale, seen, taken, duplicate (an event of that id exists).
+--
+-- The planner knows nothing of what is in the arguments, and at first nothing of the tables: without its settings here
+-- it reads whole tables, or plans anew at each call (measured: 4.7 ms instead of 2.3 ms for a batch of 52).
 create function append(era integer, streams json, keys json, take json, release json, events json) returns json
-language plpgsql as $$
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   refused jsonb;
@@ -115,8 +120,8 @@ begin
     select r.n, jsonb_build_array('taken', r.scope), 2 from json_to_recordset(take) r(n integer, scope text, value text)
       where exists (select from reservation x where x.scope = r.scope and x.value = r.value)
     union all
-    select v.n, jsonb_build_array('duplicate'), 3 from json_to_recordset(events) v(n integer, id uuid)
-      where exists (select from event e where e.id = v.id)
+    select s.n, jsonb_build_array('duplicate'), 3 from json_to_recordset(streams) s(n integer, first uuid)
+      where exists (select from event e where e.id = s.first)
     union all
     select k.n, jsonb_build_array('seen'), 4 from json_to_recordset(keys) k(n integer, principal text, route text, key text)
       where exists (select from idempotency i where i.principal = k.principal and i.route = k.route and i.key = k.key)

@@ -13,29 +13,30 @@ const archived: CategoryEvent = { type: 'category.archived', data: {} };
 const unarchived: CategoryEvent = { type: 'category.unarchived', data: {} };
 const deleted: CategoryEvent = { type: 'category.deleted', data: {} };
 
-test('is made for whoever asks', () => given().when({ type: 'CreateCategory', by: ada, fields }).then(created));
+test('is made for whoever asks', () => given().when({ type: 'CreateCategory', by: ada, fields }).thenEmits(created));
 test('is made once', () =>
   given(created).when({ type: 'CreateCategory', by: ada, fields }).thenRejected('category-already-exists'));
 test('a change tells from what to what', () =>
   given(created)
     .when({ type: 'UpdateCategory', by: ada, changes: { order: 3 } })
-    .then({ type: 'category.updated', data: { changes: { order: { from: 0, to: 3 } } } }));
+    .thenEmits({ type: 'category.updated', data: { changes: { order: { from: 0, to: 3 } } } }));
 test('a change to what is so already changes nothing', () =>
   given(created).when({ type: 'UpdateCategory', by: ada, changes: fields }).thenNothing());
 
 describe('the archive', () => {
-  test('takes a category', () => given(created).when({ type: 'ArchiveCategory', by: ada }).then(archived));
+  test('takes a category', () => given(created).when({ type: 'ArchiveCategory', by: ada }).thenEmits(archived));
   test('takes it once', () =>
     given(created, archived).when({ type: 'ArchiveCategory', by: ada }).thenRejected('category-archived'));
   test('lets nothing be changed', () =>
     given(created, archived)
       .when({ type: 'UpdateCategory', by: ada, changes: { order: 3 } })
       .thenRejected('category-archived'));
-  test('gives it back', () => given(created, archived).when({ type: 'UnarchiveCategory', by: ada }).then(unarchived));
+  test('gives it back', () =>
+    given(created, archived).when({ type: 'UnarchiveCategory', by: ada }).thenEmits(unarchived));
   test('gives back only what lies in it', () =>
     given(created).when({ type: 'UnarchiveCategory', by: ada }).thenRejected('category-not-archived'));
   test('an archived category may be deleted', () =>
-    given(created, archived).when({ type: 'DeleteCategory', by: ada }).then(deleted));
+    given(created, archived).when({ type: 'DeleteCategory', by: ada }).thenEmits(deleted));
 });
 
 describe('another’s category, and a deleted one, are absent', () => {

@@ -27,7 +27,7 @@ const updated = (changes: Extract<TaskEvent, { type: 'task.updated' }>['data']['
 });
 
 describe('creating', () => {
-  test('makes a task of whoever asks', () => given().when({ type: 'CreateTask', by: ada, fields }).then(created));
+  test('makes a task of whoever asks', () => given().when({ type: 'CreateTask', by: ada, fields }).thenEmits(created));
   test('is refused where there is a task', () =>
     given(created).when({ type: 'CreateTask', by: ada, fields }).thenRejected('task-already-exists'));
 });
@@ -36,11 +36,11 @@ describe('changing', () => {
   test('tells from what to what', () =>
     given(created)
       .when({ type: 'UpdateTask', by: ada, changes: { priority: 'high', title: fields.title } })
-      .then(updated({ priority: { from: 'medium', to: 'high' } })));
+      .thenEmits(updated({ priority: { from: 'medium', to: 'high' } })));
   test('clears with null', () =>
     given(created)
       .when({ type: 'UpdateTask', by: ada, changes: { due: null } })
-      .then(updated({ due: { from: { at: '2026-12-01T09:00:00Z' }, to: null } })));
+      .thenEmits(updated({ due: { from: { at: '2026-12-01T09:00:00Z' }, to: null } })));
   test('changes nothing when all is so already', () =>
     given(created)
       .when({ type: 'UpdateTask', by: ada, changes: { ...fields } })
@@ -48,29 +48,29 @@ describe('changing', () => {
   test('starts from what earlier changes left', () =>
     given(created, updated({ priority: { from: 'medium', to: 'high' } }))
       .when({ type: 'UpdateTask', by: ada, changes: { priority: 'low' } })
-      .then(updated({ priority: { from: 'high', to: 'low' } })));
+      .thenEmits(updated({ priority: { from: 'high', to: 'low' } })));
   test('works on a completed task', () =>
     given(created, completed)
       .when({ type: 'UpdateTask', by: ada, changes: { priority: 'low' } })
-      .then(updated({ priority: { from: 'medium', to: 'low' } })));
+      .thenEmits(updated({ priority: { from: 'medium', to: 'low' } })));
 });
 
 describe('completing and reopening', () => {
-  test('completes an open task', () => given(created).when({ type: 'CompleteTask', by: ada }).then(completed));
+  test('completes an open task', () => given(created).when({ type: 'CompleteTask', by: ada }).thenEmits(completed));
   test('completes once', () =>
     given(created, completed).when({ type: 'CompleteTask', by: ada }).thenRejected('task-already-completed'));
   test('reopens a completed task', () =>
-    given(created, completed).when({ type: 'ReopenTask', by: ada }).then(reopened));
+    given(created, completed).when({ type: 'ReopenTask', by: ada }).thenEmits(reopened));
   test('reopens no open task', () =>
     given(created, completed, reopened).when({ type: 'ReopenTask', by: ada }).thenRejected('task-not-completed'));
   test('completes a reopened task again', () =>
-    given(created, completed, reopened).when({ type: 'CompleteTask', by: ada }).then(completed));
+    given(created, completed, reopened).when({ type: 'CompleteTask', by: ada }).thenEmits(completed));
 });
 
 describe('the trash', () => {
-  test('takes a task', () => given(created).when({ type: 'DeleteTask', by: ada }).then(deleted));
+  test('takes a task', () => given(created).when({ type: 'DeleteTask', by: ada }).thenEmits(deleted));
   test('gives it back as it was', () =>
-    given(created, completed, deleted).when({ type: 'RestoreTask', by: ada }).then(restored));
+    given(created, completed, deleted).when({ type: 'RestoreTask', by: ada }).thenEmits(restored));
   test('gives back only what lies in it', () =>
     given(created).when({ type: 'RestoreTask', by: ada }).thenRejected('task-not-deleted'));
   test.each([
@@ -89,11 +89,12 @@ describe('the trash', () => {
 
 describe('leaving a category', () => {
   const out = updated({ categoryId: { from: home, to: null } });
-  test('clears it', () => given(created).when({ type: 'LeaveCategory', by: ada, from: home, to: 'list' }).then(out));
+  test('clears it', () =>
+    given(created).when({ type: 'LeaveCategory', by: ada, from: home, to: 'list' }).thenEmits(out));
   test('and may go to the trash', () =>
-    given(created).when({ type: 'LeaveCategory', by: ada, from: home, to: 'trash' }).then(out, deleted));
+    given(created).when({ type: 'LeaveCategory', by: ada, from: home, to: 'trash' }).thenEmits(out, deleted));
   test('happens in the trash too', () =>
-    given(created, deleted).when({ type: 'LeaveCategory', by: ada, from: home, to: 'trash' }).then(out));
+    given(created, deleted).when({ type: 'LeaveCategory', by: ada, from: home, to: 'trash' }).thenEmits(out));
   test('does nothing to a task of another category', () =>
     given(created).when({ type: 'LeaveCategory', by: ada, from: garden, to: 'trash' }).thenNothing());
 });

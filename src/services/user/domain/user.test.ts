@@ -10,13 +10,13 @@ const email = 'ada@example.org' as EmailAddress;
 const username = 'ada' as Username;
 const created: UserEvent = { type: 'user.created', data: { email, username } };
 
-test('somebody registers', () => given().when({ type: 'RegisterUser', email, username }).then(created));
+test('somebody registers', () => given().when({ type: 'RegisterUser', email, username }).thenEmits(created));
 test('a registered user is not registered again', () =>
   given(created).when({ type: 'RegisterUser', email, username }).thenRejected('user-already-exists'));
 test('a change of the profile tells from what to what', () =>
   given(created)
     .when({ type: 'UpdateUser', changes: { displayName: 'Ada' as DisplayName, username } })
-    .then({ type: 'user.updated', data: { changes: { displayName: { from: null, to: 'Ada' as DisplayName } } } }));
+    .thenEmits({ type: 'user.updated', data: { changes: { displayName: { from: null, to: 'Ada' as DisplayName } } } }));
 test('a change to what is so already changes nothing', () =>
   given(created)
     .when({ type: 'UpdateUser', changes: { username, locale: null } })
@@ -27,7 +27,7 @@ test('a session begins once', () => {
   const userId = '01939d5e-0000-7000-8000-000000000001' as UserId;
   const command = { type: 'AuthenticateUser', userId, method: 'password' } as const;
   const authenticated: SessionEvent = { type: 'user.authenticated', data: { userId, method: 'password' } };
-  scenario(session).given().when(command).then(authenticated);
+  scenario(session).given().when(command).thenEmits(authenticated);
   scenario(session).given(authenticated).when(command).thenRejected('session-already-exists');
 });
 
