@@ -22,14 +22,17 @@ export type CommandOptions = {
   readonly rows?: readonly Row[];
 };
 
-const TRIES = 8;
+// Beside another process that writes the same stream without a pause, about every second try fails: of 256 such commands
+// two failed eight times.
+const TRIES = 20;
+const PAUSE = 20;
 
 /** Streams that a decision relies on, at the versions it saw: guards of the commit. */
 export type Reliance = readonly Append[];
 
 /**
  * Carries out one command on one aggregate. Writes of other processes to the same stream lead to another load and
- * decision, up to 8 times, then throw Contended; a named version that no longer holds is answered as stale.
+ * decision, up to 20 times, then throw Contended; a named version that no longer holds is answered as stale.
  * `lookUp` says, at each try anew, what else the command relies on, or why it cannot be.
  */
 export const handle = <
@@ -80,7 +83,7 @@ export const carryOut = <R, Code extends string, Taken extends string>(
       if (!decided.plans.some((one) => one.done.changed) && !idempotency) return done;
       const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
       if (outcome) return outcome;
-      await pause(Math.random() * 10 * attempt);
+      await pause(Math.random() * PAUSE);
     }
     throw new Contended('other processes write to this at the same time');
   });

@@ -83,9 +83,9 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
     try {
       return await transact(batch.map(({ commit }) => commit));
     } catch (error) {
-      if (!(error instanceof StatementFault)) return batch.map(() => ({ error }));
-      const [only] = batch;
-      if (only && batch.length === 1) return [outcomeOfFault(error)];
+      // What is neither the database's state nor unknown was rolled back, and is one commit's fault or bug.
+      const ofAll = error instanceof DatabaseUnavailable || error instanceof OutcomeUnknown;
+      if (ofAll || batch.length === 1) return batch.map(() => outcomeOfFault(error));
       const outcomes: Outcome[] = [];
       for (const one of batch) outcomes.push(...(await carryOut([one])));
       return outcomes;
@@ -139,10 +139,7 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
       try {
         const [, appended] = await Promise.all([
           line.session.query('begin'),
-          line.session.query<{ answer: { tx: string | null; refused: Refused } }>(
-            APPEND,
-            appendArguments(line.era, commits),
-          ),
+          line.session.query<{ answer: { tx: string; refused: Refused } }>(APPEND, appendArguments(line.era, commits)),
         ]);
         const answer = appended.rows[0]?.answer;
         if (answer === undefined) throw new Error('append answered nothing');
@@ -205,7 +202,8 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
 
 const connectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable && error.connectionLost;
 
-const outcomeOfFault = (fault: StatementFault): Outcome => {
+const outcomeOfFault = (fault: unknown): Outcome => {
+  if (!(fault instanceof StatementFault)) return { error: fault };
   if (fault.sqlState === EXPECTATION_MISSED) return { verdict: 'missed' };
   // Another process appended between our look and our insert.
   if (fault.constraint === 'event_id_key') return { verdict: 'duplicate' };

@@ -8,7 +8,7 @@
  * cannot settle a commit without events.
  */
 import { type Database, statement } from '../sql/database.ts';
-import { DatabaseUnavailable } from '../sql/errors.ts';
+import { DatabaseUnavailable, StatementFault } from '../sql/errors.ts';
 
 /** It may have been done or not; repeating it with the same idempotency key is safe. */
 export class OutcomeUnknown extends Error {
@@ -24,17 +24,14 @@ const STATUS = statement('settle-status', 'select pg_xact_status($1::xid8) as st
 const STORED = statement('settle-stored', 'select exists (select from event where id = $1) as stored');
 
 /** True when the transaction was committed, false when it never will be. Throws OutcomeUnknown after 2 s. */
-export const settle = async (
-  database: Database,
-  tx: string | null,
-  firstEvent: string | undefined,
-): Promise<boolean> => {
+export const settle = async (database: Database, tx: string, firstEvent: string | undefined): Promise<boolean> => {
   const patience = performance.now() + PATIENCE;
   while (performance.now() < patience) {
     try {
-      const [transaction] = await database.read<{ status: string | null }>(STATUS, [tx]);
-      if (transaction?.status !== 'in progress') {
-        if (firstEvent === undefined) return transaction?.status === 'committed';
+      const status = await statusOf(database, tx);
+      if (status !== 'in progress') {
+        if (firstEvent === undefined && status === undefined) break;
+        if (firstEvent === undefined) return status === 'committed';
         // A statement of its own: in one with the status, it could look at a moment before the commit.
         const [event] = await database.read<{ stored: boolean }>(STORED, [firstEvent]);
         return event?.stored ?? false;
@@ -45,4 +42,15 @@ export const settle = async (
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
   throw new OutcomeUnknown();
+};
+
+/** undefined = this server cannot say: it took the place of the one that gave the number. */
+const statusOf = async (database: Database, tx: string): Promise<string | undefined> => {
+  try {
+    const [transaction] = await database.read<{ status: string | null }>(STATUS, [tx]);
+    return transaction?.status ?? undefined;
+  } catch (error) {
+    if (error instanceof StatementFault) return undefined; // "transaction ID is in the future"
+    throw error;
+  }
 };
