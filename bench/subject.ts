@@ -18,12 +18,12 @@ const CONNECTIONS = 32;
 const ENOUGH_TASKS = 1000;
 const TASKS = '/api/v1/tasks';
 const ID = /"id": ?"([0-9a-f-]{36})"/;
-const NEW_TASK = JSON.stringify({
+const NEW_TASK = {
   title: 'Review the quarterly figures with the team',
   description: 'Compare them with the plan, note what differs by more than five per cent and why. '.repeat(2),
   priority: 'high',
-  due: '2031-03-31T16:00:00Z',
-});
+};
+const DUE = '2031-03-31T16:00:00Z';
 
 export class Subject implements AsyncDisposable {
   readonly #target: Target;
@@ -77,7 +77,7 @@ export class Subject implements AsyncDisposable {
   #next(job: Job): string | undefined {
     switch (job) {
       case 'create':
-        return this.#write(TASKS, NEW_TASK);
+        return this.#write(TASKS, JSON.stringify({ ...NEW_TASK, due: this.#target.due(DUE) }));
       case 'read':
         return this.#request('GET', `${TASKS}/${this.#tasks[this.#turn++ % this.#tasks.length]}`);
       case 'list':

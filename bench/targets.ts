@@ -12,6 +12,8 @@ export interface Target {
   readonly name: string;
   /** Writes carry a fresh Idempotency-Key, as our clients are told to send. */
   readonly keyed: boolean;
+  /** An instant as its API takes it. */
+  due(instant: string): unknown;
   /** Installs what it needs; throws when it cannot run here. */
   prepare(): Promise<void>;
   command(database: Database, port: number, dataFolder: string): Command;
@@ -28,6 +30,7 @@ const run = promisify(execFile);
 const taskwire: Target = {
   name: 'Taskwire',
   keyed: true,
+  due: (at) => ({ at }),
   async prepare() {},
   command: (database, port, dataFolder) => ({
     command: process.execPath,
@@ -39,7 +42,7 @@ const taskwire: Target = {
     const user = { email: 'bench@example.com', username: 'bench', password: 'correct horse battery staple' };
     const registered = await post(`${api}/auth/register`, user);
     if (!registered.ok && registered.status !== 409) throw new Error(`register answered ${await registered.text()}`);
-    const session = await post(`${api}/auth/login`, user);
+    const session = await post(`${api}/auth/login`, { email: user.email, password: user.password });
     const answer: unknown = await session.json();
     if (typeof answer !== 'object' || answer === null || !('accessToken' in answer)) {
       throw new Error(`login answered ${session.status} ${JSON.stringify(answer)}`);
@@ -51,6 +54,7 @@ const taskwire: Target = {
 const fastapi: Target = {
   name: 'FastAPI',
   keyed: false,
+  due: (instant) => instant,
   async prepare() {
     await installOnce(`${PEERS}/fastapi/requirements.txt`, 'fastapi', async (requirements) => {
       await run('python3', ['-m', 'venv', '--clear', `${CACHE}/venv`]);
@@ -69,6 +73,7 @@ const fastapi: Target = {
 const emmett: Target = {
   name: 'Emmett',
   keyed: false,
+  due: (instant) => instant,
   async prepare() {
     await installOnce(`${PEERS}/emmett/package-lock.json`, 'emmett', async () => {
       await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: `${PEERS}/emmett` });
