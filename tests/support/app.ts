@@ -9,7 +9,12 @@ import { readSecrets, type Secrets } from '../../src/platform/config/secrets.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
-export type Answer = { readonly status: number; readonly headers: Record<string, unknown>; readonly body: any };
+/** `body` is what JSON.parse makes of it: a test looks at it as a client would, without our types. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: Record<string, unknown>;
+  readonly body: ReturnType<typeof JSON.parse>;
+};
 export type Ask = (method: string, url: string, options?: AskOptions) => Promise<Answer>;
 type AskOptions = {
   readonly body?: unknown;
@@ -59,7 +64,7 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
         },
         ...(payload !== undefined && { payload }),
       });
-      const isJson = String(response.headers['content-type']).includes('json');
+      const isJson = String(response.headers['content-type']).includes('json') && response.body !== '';
       return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body };
     };
   const ask = askAs();

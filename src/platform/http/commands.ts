@@ -74,7 +74,8 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
     kit.underWay,
     keyed,
     async () => {
-      const outcome = await run(contextOf(request, actor), { ifVersion: ifMatch(request), idempotency: keyed });
+      const ifVersion = location ? undefined : ifMatch(request); // what is being created has no version yet
+      const outcome = await run(contextOf(request, actor), { ifVersion, idempotency: keyed });
       switch (outcome.kind) {
         case 'done':
           return answer(outcome.row, outcome.version);

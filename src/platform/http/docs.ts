@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { page } from './page.ts';
-import { PLATFORM_PROBLEMS, type ProblemTable } from './problems.ts';
+import { PLATFORM_PROBLEMS, type ProblemTable, refuse } from './problems.ts';
 import type { HttpApp } from './server.ts';
 
 export type ApiDescription = {
@@ -67,8 +67,8 @@ export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
     ),
   );
   app.get<{ Params: { code: string } }>('/problems/:code', hidden, async ({ params }, reply) => {
-    const problem = table[params.code];
-    if (problem === undefined) return reply.callNotFound();
+    const problem = Object.hasOwn(table, params.code) ? table[params.code] : undefined;
+    if (problem === undefined) throw refuse('not-found');
     const { title, status, detail } = problem;
     return reply
       .type('text/html')

@@ -13,10 +13,10 @@ export class Overloaded extends Error {
   override readonly name = 'Overloaded';
 }
 
-const RETRY_AFTER = { 'retry-after': '1' };
+export const RETRY_AFTER = { 'retry-after': '1' };
 
 /** Any error as the refusal that the client reads. */
-export const problemOf = (error: unknown): HttpProblem => {
+const problemOf = (error: unknown, body: unknown): HttpProblem => {
   if (error instanceof HttpProblem) return error;
   if (error instanceof OutcomeUnknown) return refuse('outcome-unknown', { headers: RETRY_AFTER });
   if (
@@ -28,7 +28,7 @@ export const problemOf = (error: unknown): HttpProblem => {
     return refuse('unavailable', { headers: RETRY_AFTER });
   }
   if (isFastifyError(error)) {
-    if (error.validation) return ofValidation(error);
+    if (error.validation) return ofValidation(error, body);
     switch (error.code) {
       case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
         return refuse('unsupported-media-type');
@@ -50,44 +50,41 @@ const PREFIX: Readonly<Record<string, string>> = {
   params: '/path',
   headers: '/headers',
 };
-const ofValidation = ({ validation, validationContext = 'body' }: FastifyError): HttpProblem => {
-  const bodyMissing =
-    validationContext === 'body' &&
-    validation?.some(({ instancePath, keyword }) => instancePath === '' && keyword === 'type');
-  if (bodyMissing && validation?.length === 1) return refuse('body-required');
+const ofValidation = ({ validation, validationContext = 'body' }: FastifyError, body: unknown): HttpProblem => {
+  if (validationContext === 'body' && (body === undefined || body === null)) return refuse('body-required');
   return refuse('invalid-input', { errors: inputErrors(validation as never, PREFIX[validationContext]) });
 };
 
 const isFastifyError = (error: unknown): error is FastifyError =>
   error instanceof Error && ('code' in error || 'validation' in error);
 
-export const sendProblem = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { code, problem, extras }: HttpProblem,
-): FastifyReply =>
-  reply
-    .code(problem.status)
-    .headers(extras.headers ?? {})
+type Asked = { readonly id: string; readonly url: string; readonly traceId: string };
+export const problemDocument = ({ code, problem, extras }: HttpProblem, { id, url, traceId }: Asked): string =>
+  JSON.stringify({
+    type: `/problems/${code}`,
+    title: problem.title,
+    status: problem.status,
+    detail: extras.detail ?? problem.detail,
+    instance: url.split('?', 1)[0],
+    code,
+    requestId: id,
+    traceId,
+    ...(extras.errors && { errors: extras.errors }),
+    ...extras.members,
+  });
+
+const sendProblem = (request: FastifyRequest, reply: FastifyReply, refusal: HttpProblem): FastifyReply => {
+  const { id, originalUrl, trace } = request;
+  return reply
+    .code(refusal.problem.status)
+    .headers(refusal.extras.headers ?? {})
     .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `/problems/${code}`,
-        title: problem.title,
-        status: problem.status,
-        detail: extras.detail ?? problem.detail,
-        instance: request.url.split('?', 1)[0],
-        code,
-        requestId: request.id,
-        traceId: request.trace.traceId,
-        ...(extras.errors && { errors: extras.errors }),
-        ...extras.members,
-      }),
-    );
+    .send(problemDocument(refusal, { id, url: originalUrl, traceId: trace.traceId }));
+};
 
 export const answerErrors = (app: FastifyInstance, logger: Logger): void => {
   app.setErrorHandler((error, request, reply) => {
-    const refusal = problemOf(error);
+    const refusal = problemOf(error, request.body);
     const fields = { requestId: request.id, route: request.routeOptions.url ?? '', code: refusal.code };
     if (refusal.code === 'internal-error') logger.error('a request failed', { ...fields, error });
     else if (refusal.problem.status >= 500) logger.warn('a request could not be served', { ...fields, error });

@@ -37,9 +37,13 @@ export const PLATFORM_PROBLEMS = {
     title: 'Who are you?',
     detail: 'Send a valid access token: Authorization: Bearer <token>. POST /api/v1/auth/login answers one.',
   },
-  forbidden: { status: 403, title: 'You may not do this', detail: 'This needs a role that you do not have.' },
   'not-found': { status: 404, title: 'There is nothing here', detail: 'No such address, or nothing that you may see.' },
   'method-not-allowed': { status: 405, title: 'This cannot be done here', detail: 'The Allow header names what can.' },
+  'request-too-slow': {
+    status: 408,
+    title: 'The request came too slowly',
+    detail: 'Send all of it within 30 seconds.',
+  },
   'idempotency-in-flight': {
     status: 409,
     title: 'The same request is under way',
@@ -66,6 +70,11 @@ export const PLATFORM_PROBLEMS = {
     status: 422,
     title: 'The Idempotency-Key was used for something else',
     detail: 'Make a new key for a new request.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are too large',
+    detail: 'Address and headers may have 16 kB.',
   },
   'internal-error': { status: 500, title: 'Something broke on our side', detail: 'It is logged under the requestId.' },
   unavailable: {

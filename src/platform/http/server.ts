@@ -14,9 +14,10 @@ import { createValidator } from '../schema/validator.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { guardRoutes } from './access.ts';
 import { readJsonBodies } from './body.ts';
-import { answerErrors, sendProblem } from './errors.ts';
+import { answerErrors, RETRY_AFTER } from './errors.ts';
 import { invalidInput, refuse } from './problems.ts';
 import { nameRequests, requestId } from './trace.ts';
+import { answerUnreadable } from './unreadable.ts';
 
 /** What routes are declared on: schemas give the types of params, query and body. */
 export type HttpApp = FastifyInstance<
@@ -41,16 +42,14 @@ export const createHttpApp = async (options: {
     logger: false,
     bodyLimit: BODY_LIMIT,
     genReqId: requestId,
-    routerOptions: { maxParamLength: 200 },
+    // Long ones are the schemas' to refuse, with a pointer; Node reads no address above 16 kB.
+    routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
-    return503OnClosing: true,
-    // A path that cannot be decoded never reaches a route; it gets the same kind of answer.
-    frameworkErrors: (error, request, reply) => {
-      request.trace ??= { traceId: request.id.replaceAll('-', ''), traceparent: '' };
-      logger.debug('a request could not be routed', { requestId: request.id, code: error.code });
-      void sendProblem(request, reply, refuse('malformed-request'));
-    },
+    // Fastify's own answers to these four are no problem documents, and pass by every hook.
+    return503OnClosing: false,
+    rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : UNDECODABLE),
+    clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const validators = { body: createValidator({ coerce: false }), other: createValidator({ coerce: true }) };
@@ -97,30 +96,63 @@ export const createHttpApp = async (options: {
     },
     strictTransportSecurity: false, // said by whoever ends TLS in front of us
   });
+  refuseWhileStopping(app);
+  refuseUnknownRoutes(app);
   guardRoutes(app, verifier, logger);
   answerErrors(app, logger);
-  answerUnknownRoutes(app);
   return app;
 };
 
-/** 404, or 405 with what would be allowed when the address is right and the method is not. */
-const answerUnknownRoutes = (app: FastifyInstance): void => {
+/** Where a path is led that cannot be decoded; no route is called so, and nobody can ask for it. */
+const UNDECODABLE = '/ ';
+const isDecodable = (url: string): boolean => {
+  if (!url.includes('%')) return true;
+  try {
+    decodeURIComponent(url.split('?', 1)[0] ?? '');
+    return true;
+  } catch (error) {
+    if (error instanceof URIError) return false;
+    throw error;
+  }
+};
+
+/** A connection that stays open over the beginning of a stop may still bring requests; what they need is going away. */
+const refuseWhileStopping = (app: FastifyInstance): void => {
+  let stopping = false;
+  app.addHook('preClose', async () => {
+    stopping = true;
+  });
+  app.addHook('onRequest', async () => {
+    if (stopping) throw refuse('unavailable', { headers: RETRY_AFTER });
+  });
+};
+
+/**
+ * 404, or 405 with what would be allowed when the address is right and the method is not. A hook, not a handler: that
+ * would come after the body was read, which nobody asked for.
+ */
+const refuseUnknownRoutes = (app: FastifyInstance): void => {
   const methods = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
     const known = methods.get(url) ?? new Set();
     for (const one of [method].flat()) known.add(one);
     methods.set(url, known);
   });
-  app.setNotFoundHandler((request, reply) => {
+  app.addHook('onRequest', async (request) => {
+    if (!request.is404) return;
+    if (request.url === UNDECODABLE) throw refuse('malformed-request');
     const path = request.url.split('?', 1)[0] ?? '';
-    const matches = [...methods].filter(([url]) =>
-      new RegExp(`^${url.replace(/:\w+/g, '[^/]+').replace('*', '.*')}$`).test(path),
-    );
+    const matches = [...methods].filter(([url]) => leadsTo(url, path));
     const allowed = [...new Set(matches.flatMap(([, known]) => [...known]))];
-    const refusal =
-      allowed.length > 0
-        ? refuse('method-not-allowed', { headers: { allow: allowed.join(', ') } })
-        : refuse('not-found');
-    return sendProblem(request, reply, refusal);
+    if (allowed.length === 0) throw refuse('not-found');
+    throw refuse('method-not-allowed', { headers: { allow: allowed.join(', ') } });
   });
+};
+
+/** Whether a route's pattern (`/tasks/:id`, `/docs/*`) fits an address. */
+const leadsTo = (pattern: string, path: string): boolean => {
+  const [wanted, given] = [pattern.split('/'), path.split('/')];
+  const open = wanted.at(-1) === '*';
+  if (open ? given.length < wanted.length : given.length !== wanted.length) return false;
+  return wanted.every((part, n) => part === given[n] || part === '*' || (part.startsWith(':') && given[n] !== ''));
 };
