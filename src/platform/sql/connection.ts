@@ -57,6 +57,9 @@ export const connect = async (options: ConnectionOptions): Promise<pg.Client> =>
     // Nothing of ours thinks while it holds a transaction open: the feed would wait for it.
     idle_in_transaction_session_timeout: '2000',
     timezone: 'UTC',
+    // Every list is one person's, read in the order of an index from where its page begins. Of a young table the planner
+    // knows nothing yet, and would rather fetch all that the person has and sort it: 7 ms instead of 0.1 for 6,000 rows.
+    enable_bitmapscan: 'off',
   };
   const client = new pg.Client({
     ...address,

@@ -1,0 +1,4 @@
+import { testBed } from './bed.ts';
+import { feedSuite } from './suites/feed.ts';
+
+feedSuite(testBed());
