@@ -1,0 +1,61 @@
+/** A client over real HTTP: what a browser or a script would get. */
+import { randomUUID } from 'node:crypto';
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Undefined for an answer without JSON. */
+  readonly body: Json | undefined;
+  readonly ms: number;
+};
+export type Json = { readonly [field: string]: unknown };
+export type Ask = (
+  method: string,
+  path: string,
+  options?: {
+    readonly body?: unknown;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly patience?: number;
+  },
+) => Promise<Answer>;
+
+export const PASSWORD = 'correct horse battery';
+
+/** Rejects when there is no answer: a connection that is refused or breaks, or `patience` (by default 10 s) is over. */
+export const asking =
+  (url: string, token?: string): Ask =>
+  async (method, path, { body, headers, patience = 10_000 } = {}) => {
+    const began = performance.now();
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(patience),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson ? JSON.parse(text) : undefined,
+      ms: performance.now() - began,
+    };
+  };
+
+/** Registers somebody new and logs in. */
+export const newPerson = async (
+  url: string,
+): Promise<{ readonly token: string; readonly email: string; readonly ask: Ask }> => {
+  const ask = asking(url);
+  const username = `p${randomUUID().slice(0, 8)}`;
+  const email = `${username}@example.org`;
+  const registered = await ask('POST', '/api/v1/auth/register', { body: { email, username, password: PASSWORD } });
+  if (registered.status !== 201) throw new Error(`registering: ${JSON.stringify(registered.body)}`);
+  const login = await ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
+  const token = String(login.body?.accessToken);
+  return { token, email, ask: asking(url, token) };
+};

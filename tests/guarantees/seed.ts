@@ -1,0 +1,12 @@
+/** Random numbers that come again when the seed is given again (mulberry32): TEST_SEED=… repeats a run's choices. */
+export const seeded = (): { readonly seed: number; readonly between: (low: number, high: number) => number } => {
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  let state = seed;
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return { seed, between: (low, high) => low + Math.floor(next() * (high - low + 1)) };
+};
