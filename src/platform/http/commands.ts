@@ -9,7 +9,7 @@ import { eventsOf } from '../event-store/store.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { ReadModel } from '../read-models/fold.ts';
 import { historyOf } from '../read-models/history.ts';
-import { keyedRequest, once } from './idempotency.ts';
+import { idempotencyInFlight, keyedRequest, once } from './idempotency.ts';
 import { etagOf, ifMatch } from './preconditions.ts';
 import { HttpProblem, type ProblemTable, refuse } from './problems.ts';
 
@@ -41,6 +41,8 @@ export type CommandRoute<Row, Code extends string, Resource extends object> = {
   readonly run: (context: CommandContext, options: CommandOptions) => Promise<Outcome<Row, Code>>;
   /** Of a creation: where the new thing is. */
   readonly location?: (resource: Resource) => string;
+  /** It may take several commits: a key is looked up before the first of them, not refused by the last. */
+  readonly inSteps?: boolean;
 };
 
 export const contextOf = (request: FastifyRequest, actor: string): CommandContext => ({
@@ -58,7 +60,7 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
   kit: WriteKit,
   request: FastifyRequest,
   reply: FastifyReply,
-  { presenter, problems, run, location }: CommandRoute<Row, Code, Resource>,
+  { presenter, problems, run, location, inSteps = false }: CommandRoute<Row, Code, Resource>,
 ): Promise<FastifyReply> => {
   const answer = (row: Row, version: number): FastifyReply => {
     const resource = presenter.present(row);
@@ -70,27 +72,27 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
   const actor = request.principal?.userId ?? 'anonymous';
   const keyed = request.principal ? keyedRequest(request) : undefined;
   return once(
-    kit.records,
-    kit.underWay,
+    { ...kit, lookUpFirst: inSteps },
     keyed,
     async () => {
       const ifVersion = location ? undefined : ifMatch(request); // what is being created has no version yet
       const outcome = await run(contextOf(request, actor), { ifVersion, idempotency: keyed });
       switch (outcome.kind) {
         case 'done':
-          return answer(outcome.row, outcome.version);
-        case 'rejected':
-          throw new HttpProblem(outcome.code, problems[outcome.code], outcome.errors && { errors: outcome.errors });
+          return { final: answer(outcome.row, outcome.version) };
+        case 'rejected': {
+          const { code, errors } = outcome;
+          return { refusal: new HttpProblem(code, problems[code], errors && { errors }) };
+        }
         case 'stale': {
           const { expected, current, past } = outcome;
           const changesSince = historyOf(presenter.readModel, presenter.present, past).slice(expected);
-          throw refuse('version-conflict', {
-            members: { expectedVersion: expected, currentVersion: current, changesSince },
-          });
+          const members = { expectedVersion: expected, currentVersion: current, changesSince };
+          return { refusal: refuse('version-conflict', { members }) };
         }
         case 'seen':
         case 'in-flight':
-          return outcome.kind;
+          return { refusal: idempotencyInFlight() }; // unless the record is found
       }
     },
     async ({ results: [result] }) => {

@@ -2,7 +2,15 @@
  * Cursors of lists: where a page ended, readable and writable by us alone (they carry titles and addresses, so they
  * are sealed, not only signed), and bound to who asked, the filters and the order.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { invalidInput, refuse } from './problems.ts';
 
 /** The values of the last row, in the order of the sort. */
@@ -15,7 +23,7 @@ export type CursorCodec = {
 };
 
 export const createCursorCodec = (secret: string): CursorCodec => {
-  const key = Buffer.from(hkdfSync('sha256', secret, 'taskwire', 'cursors', 32));
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'taskwire', 'cursors', 32)));
   const hash = (binding: unknown) =>
     createHash('sha256').update(JSON.stringify(binding)).digest('base64url').slice(0, 22);
   return {
@@ -33,7 +41,7 @@ export const createCursorCodec = (secret: string): CursorCodec => {
   };
 };
 
-const open = (bytes: Buffer, key: Buffer): Place => {
+const open = (bytes: Buffer, key: KeyObject): Place => {
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 }).setAuthTag(
       bytes.subarray(-16),

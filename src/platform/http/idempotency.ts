@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { IdempotencyScope } from '../commit/commit.ts';
 import type { DoneBefore, IdempotencyRecords } from '../idempotency/records.ts';
 import { principalOf } from './access.ts';
-import { refuse } from './problems.ts';
+import { type HttpProblem, refuse } from './problems.ts';
 
 export type Keyed = IdempotencyScope & { readonly bodyHash: string };
 
@@ -23,24 +23,40 @@ export const keyedRequest = (request: FastifyRequest): Keyed | undefined => {
   };
 };
 
+/** How a keyed request ended: for good, or in a refusal that an earlier use of its key may explain. */
+export type Attempt<T> = { readonly final: T } | { readonly refusal: HttpProblem };
+
+export type Keys = {
+  readonly records: IdempotencyRecords;
+  /** Keys in use in this process. */
+  readonly underWay: Set<string>;
+  readonly lookUpFirst: boolean;
+};
+
 /**
- * Runs `first` unless the same was done before, then `again`. In this process a second use of a key under way is
- * refused at once; between processes the commit refuses it.
+ * Answers `again` when the same was done before under this key, else what `first` comes to. Usually the key is not
+ * looked up before: the commit itself refuses one that was seen, so the usual case costs no trip. Only a refusal is
+ * looked at twice, for what was asked may be impossible just because it was done. In this process a second use of a key
+ * under way is refused at once; between processes the commit refuses it.
  */
 export const once = async <T>(
-  records: IdempotencyRecords,
-  underWay: Set<string>,
+  { records, underWay, lookUpFirst }: Keys,
   keyed: Keyed | undefined,
-  first: () => Promise<T | 'seen' | 'in-flight'>,
+  first: () => Promise<Attempt<T>>,
   again: (before: DoneBefore) => Promise<T>,
 ): Promise<T> => {
-  if (keyed === undefined) return known(await first());
+  if (keyed === undefined) return finalOf(await first());
   const name = `${keyed.principal} ${keyed.route} ${keyed.key}`;
-  if (underWay.has(name)) throw inFlight();
+  if (underWay.has(name)) throw idempotencyInFlight();
   underWay.add(name);
   try {
-    const before = (await records.find(keyed)) ?? (await seenOr(first, () => records.find(keyed)));
-    if ('done' in before) return before.done;
+    let before = lookUpFirst ? await records.find(keyed) : undefined;
+    if (before === undefined) {
+      const attempt = await first();
+      if ('final' in attempt) return attempt.final;
+      before = await records.find(keyed);
+      if (before === undefined) throw attempt.refusal;
+    }
     if (before.bodyHash !== keyed.bodyHash) throw refuse('idempotency-key-reused');
     return await again(before);
   } finally {
@@ -48,18 +64,9 @@ export const once = async <T>(
   }
 };
 
-const seenOr = async <T>(
-  first: () => Promise<T | 'seen' | 'in-flight'>,
-  find: () => Promise<DoneBefore | undefined>,
-): Promise<{ readonly done: T } | DoneBefore> => {
-  const result = await first();
-  if (result !== 'seen') return { done: known(result) };
-  const before = await find();
-  if (before === undefined) throw inFlight(); // it was there a moment ago, and forgotten since
-  return before;
+const finalOf = <T>(attempt: Attempt<T>): T => {
+  if ('refusal' in attempt) throw attempt.refusal;
+  return attempt.final;
 };
-const known = <T>(result: T | 'seen' | 'in-flight'): T => {
-  if (result === 'seen' || result === 'in-flight') throw inFlight();
-  return result;
-};
-const inFlight = () => refuse('idempotency-in-flight', { headers: { 'retry-after': '1' } });
+export const idempotencyInFlight = (): HttpProblem =>
+  refuse('idempotency-in-flight', { headers: { 'retry-after': '1' } });

@@ -199,6 +199,7 @@ export const categoryRoutes =
         runCommand(write, request, reply, {
           presenter: category,
           problems: categoryProblems,
+          inSteps: true,
           run: (context, options) => {
             const tasksTo = request.query.tasks === 'uncategorize' ? 'list' : request.query.tasks;
             const wish: DeleteCategory = { id: request.params.id, by: requester(request), tasksTo };

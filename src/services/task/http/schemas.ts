@@ -52,7 +52,12 @@ export const TaskResource = Type.Object(
   { title: 'Task' },
 );
 export type TaskResource = Static<typeof TaskResource>;
-export const presentTask = ({ titleKey: _key, priorityRank: _rank, ...task }: TaskRow): TaskResource => task;
+export const presentTask = ({
+  titleKey: _title,
+  priorityRank: _rank,
+  searchText: _words,
+  ...task
+}: TaskRow): TaskResource => task;
 
 export const TaskParams = Type.Object({ id: TaskId });
 const sort = Type.Unsafe<Sort>({

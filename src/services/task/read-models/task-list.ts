@@ -17,6 +17,7 @@ import {
 import { type Database, statement } from '#platform/sql/database.ts';
 import type { TaskEvent } from '../events.ts';
 import { dueInstant } from './due.ts';
+import { searchWords } from './search-words.ts';
 
 const columns = {
   id: uuid<TaskId>(),
@@ -36,6 +37,7 @@ const columns = {
   /** What lists are sorted by, the same on every machine. */
   titleKey: text(),
   priorityRank: smallint(),
+  searchText: text(),
 };
 export const taskTable = table('task_list', columns);
 export type TaskRow = RowOf<typeof columns>;
@@ -43,10 +45,11 @@ export type TaskRow = RowOf<typeof columns>;
 const RANK: Readonly<Record<Priority, number>> = { low: 1, medium: 2, high: 3, urgent: 4 };
 type Fields = Pick<TaskRow, 'title' | 'description' | 'priority' | 'categoryId' | 'due'>;
 /** What follows from the fields a person sets. */
-const derived = ({ title, priority, due }: Fields) => ({
+const derived = ({ title, description, priority, due }: Fields) => ({
   titleKey: (title ?? '').normalize('NFKC').toLowerCase(),
   priorityRank: RANK[priority],
   dueAt: due && dueInstant(due),
+  searchText: ` ${searchWords(`${title ?? ''} ${description ?? ''}`).join(' ')}`,
 });
 
 export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable, {

@@ -2,6 +2,7 @@
 import type { CategoryId, Priority } from '#contracts/task.ts';
 import type { Place } from '#platform/http/cursor.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
+import { searchWords } from './search-words.ts';
 import { type TaskRow, taskTable } from './task-list.ts';
 
 export const SORTS = ['dueAt', 'priority', 'createdAt', 'updatedAt', 'title'] as const;
@@ -75,7 +76,7 @@ const where = (filter: TaskFilter): { conditions: string[]; values: unknown[] } 
   add(filter.categoryId, (p) => `category_id = ${p}`);
   add(filter.dueBefore, (p) => `due_at < ${p}`);
   add(filter.dueAfter, (p) => `due_at > ${p}`);
-  add(filter.q === undefined ? undefined : searchQuery(filter.q), (p) => `search @@ to_tsquery('simple', ${p})`);
+  add(filter.q === undefined ? undefined : wordBeginnings(filter.q), (p) => `search_text like all(${p}::text[])`);
   if (filter.overdue !== undefined) {
     conditions.push(
       filter.overdue
@@ -86,9 +87,11 @@ const where = (filter: TaskFilter): { conditions: string[]; values: unknown[] } 
   return { conditions, values };
 };
 
-/** `wat plan` as `'wat':* & 'plan':*`; nothing but letters and digits gets through, and none of them finds nothing. */
-export const searchQuery = (q: string): string =>
-  (q.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => `'${word}':*`).join(' & ');
+/** A pattern for each word of the query, which begins a word of the text; without any word, one that finds nothing. */
+const wordBeginnings = (q: string): readonly string[] => {
+  const words = searchWords(q);
+  return words.length > 0 ? words.map((word) => `% ${word}%`) : [''];
+};
 
 /** The first combinations of filters and orders are prepared; whoever tries them all finds the others parsed each time. */
 const MAX_PREPARED = 64;
