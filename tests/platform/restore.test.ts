@@ -10,8 +10,8 @@ import { FEED_START } from '../../src/platform/event-store/event.ts';
 import type { EventStore } from '../../src/platform/event-store/store.ts';
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
 import { testBed } from './bed.ts';
-import { migrateNotes } from './migrate-notes.ts';
-import { context, notes, SCHEMA } from './notes.ts';
+import { migratePlatform } from './migrate-platform.ts';
+import { context, NOTE_TABLE, notes, SCHEMA } from './notes.ts';
 
 const bed = testBed();
 let dataDir: string;
@@ -22,18 +22,22 @@ beforeAll(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'taskwire-restored-'));
   elsewhere = await startEmbeddedPostgres({ dataDir, report: () => undefined, settings: { fsync: 'off' } });
   there = { ...elsewhere.connection, database: 'restored' };
-  await migrateNotes(there);
+  await migratePlatform(there);
+  await inside(there, (client) => client.query(NOTE_TABLE));
 });
 afterAll(async () => {
   await elsewhere.stop();
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Rows as they lie, from one server to the other, with transaction numbers that it has not come to by far. */
-const restore = async (tables: readonly string[]) => {
-  const client = new pg.Client(there);
+const inside = async (address: DatabaseAddress, run: (client: pg.Client) => Promise<unknown>) => {
+  const client = new pg.Client(address);
   await client.connect();
-  try {
+  await run(client).finally(() => client.end());
+};
+/** Rows as they lie, from one server to the other, with transaction numbers that it has not come to by far. */
+const restore = (tables: readonly string[]) =>
+  inside(there, async (client) => {
     for (const table of tables) {
       const [{ rows } = { rows: '[]' }] = await bed.sql(
         `select coalesce(json_agg(t), '[]')::text as rows from ${table} t`,
@@ -46,11 +50,7 @@ const restore = async (tables: readonly string[]) => {
         [JSON.stringify(moved)],
       );
     }
-    return client;
-  } finally {
-    await client.end();
-  }
-};
+  });
 const whole = async (store: EventStore, atLeast: number) => {
   for (;;) {
     const events = await store.feed(FEED_START, 100);

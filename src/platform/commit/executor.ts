@@ -32,6 +32,7 @@ export type Executor = {
 const BATCHES = 2;
 const COMMITS = 64;
 const DEADLINE = 2_700;
+const AT_ONCE = 500;
 const CURRENT_ERA = statement('current-era', 'select current_era() as era');
 const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as answer');
 
@@ -134,6 +135,7 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
   /** Trip 1. What breaks here was not committed, so a connection that died while idle costs one more try, not a 503. */
   const appendAll = async (commits: readonly Commit[]) => {
     for (let attempt = 1; ; attempt += 1) {
+      const began = performance.now();
       const kept = idle.pop();
       const line = kept ?? (await openLine());
       try {
@@ -146,7 +148,9 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
         return { line, ...answer };
       } catch (error) {
         await giveBack(line, line.session.query('rollback'));
-        const diedIdle = kept !== undefined && connectionLost(error) && attempt <= BATCHES;
+        // One that fell silent has used up the time of another try; then it is known at least that nothing happened.
+        const atOnce = performance.now() - began < AT_ONCE;
+        const diedIdle = kept !== undefined && connectionLost(error) && atOnce && attempt <= BATCHES;
         if (!diedIdle) throw error;
       }
     }

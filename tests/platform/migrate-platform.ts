@@ -1,18 +1,13 @@
-/** The tables of the notes' service, on a server that has no template to clone. */
+/** The platform's tables, on a server that has no template to clone. */
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { migrate } from '../../src/platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
-import { NOTE_TABLE, SCHEMA } from './notes.ts';
+import { SCHEMA } from './notes.ts';
 
 export const platformFolder = (name: string): string =>
   fileURLToPath(new URL(`../../src/platform/${name}/migrations`, import.meta.url));
 
-export const migrateNotes = async (address: DatabaseAddress): Promise<void> => {
+export const migratePlatform = async (address: DatabaseAddress): Promise<void> => {
   await migrate({ address, schema: 'keys', folders: [platformFolder('keys')] });
   await migrate({ address, schema: SCHEMA, folders: [platformFolder('event-store')] });
-  const client = new pg.Client(address);
-  await client.connect();
-  await client.query(NOTE_TABLE);
-  await client.end();
 };
