@@ -4,8 +4,9 @@
  * that a sealed value copied elsewhere does not open. A sealed value marks itself, so that it is found again whatever
  * the schema of its day was.
  */
-import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { Erased, Event } from '../decider.ts';
+import { freshBytes } from '../keys/random.ts';
 import type { CompiledEvent, EventCatalog, PersonalTree } from './catalog.ts';
 import { type RecordedEvent, type StoredEvent, streamId } from './event.ts';
 
@@ -18,20 +19,8 @@ type Sealed = { readonly $sealed: string };
 const isSealed = (value: object): value is Sealed => '$sealed' in value && typeof value.$sealed === 'string';
 const ERASED: Erased = { erased: true };
 
-/** Random bytes in stock: asking for twelve at a time costs as much as half the sealing. */
-const stock = Buffer.alloc(IV_BYTES * 512);
-let used = stock.length;
-const freshIv = (): Buffer => {
-  if (used === stock.length) {
-    randomFillSync(stock);
-    used = 0;
-  }
-  used += IV_BYTES;
-  return stock.subarray(used - IV_BYTES, used);
-};
-
 const seal = (value: unknown, key: KeyObject, place: string): Sealed => {
-  const iv = freshIv();
+  const iv = freshBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place));
   const text = cipher.update(JSON.stringify(value), 'utf8');
   return { $sealed: Buffer.concat([iv, text, cipher.final(), cipher.getAuthTag()]).toString('base64url') };

@@ -2,15 +2,8 @@
  * Cursors of lists: where a page ended, readable and writable by us alone (they carry titles and addresses, so they
  * are sealed, not only signed), and bound to who asked, the filters and the order.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { freshBytes } from '../keys/random.ts';
 import { invalidInput, refuse } from './problems.ts';
 
 /** The values of the last row, in the order of the sort. */
@@ -25,10 +18,10 @@ export type CursorCodec = {
 export const createCursorCodec = (secret: string): CursorCodec => {
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'taskwire', 'cursors', 32)));
   const hash = (binding: unknown) =>
-    createHash('sha256').update(JSON.stringify(binding)).digest('base64url').slice(0, 22);
+    createHash('sha256').update(JSON.stringify(binding, inOrder)).digest('base64url').slice(0, 22);
   return {
     write: (place, binding) => {
-      const iv = randomBytes(12);
+      const iv = freshBytes(12);
       const cipher = createCipheriv('aes-256-gcm', key, iv);
       const text = cipher.update(JSON.stringify([hash(binding), ...place]));
       return Buffer.concat([iv, text, cipher.final(), cipher.getAuthTag()]).toString('base64url');
@@ -40,6 +33,12 @@ export const createCursorCodec = (secret: string): CursorCodec => {
     },
   };
 };
+
+/** Filters stand in the order of the address that named them, which means nothing. */
+const inOrder = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    : value;
 
 const open = (bytes: Buffer, key: KeyObject): Place => {
   try {

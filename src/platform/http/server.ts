@@ -1,5 +1,4 @@
 /** The HTTP server of any process of ours: one set of conventions, into which services put their routes. */
-import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
   type FastifyBaseLogger,
@@ -31,7 +30,6 @@ export type HttpApp = FastifyInstance<
 export type Routes = (app: HttpApp) => void;
 
 const BODY_LIMIT = 256 * 1024;
-const PARTS: Readonly<Record<string, string>> = { query: '/query', params: '/path' };
 
 export const createHttpApp = async (options: {
   readonly verifier: TokenVerifier;
@@ -61,20 +59,8 @@ export const createHttpApp = async (options: {
 
   readJsonBodies(app);
   nameRequests(app);
-  app.addHook('preValidation', async ({ query, params }) => {
-    for (const [part, values] of Object.entries({ query, params })) {
-      for (const [name, value] of Object.entries(values as Record<string, unknown>)) {
-        if ([value].flat().every((text) => typeof text !== 'string' || (isStorable(text) && !text.includes('\ufffd'))))
-          continue;
-        throw invalidInput({
-          pointer: `${PARTS[part]}/${name}`,
-          code: 'not-text',
-          detail: 'must be valid UTF-8 without NUL',
-        });
-      }
-    }
-  });
-  app.addHook('onResponse', async (request, reply) => {
+  refuseUnstorableText(app);
+  app.addHook('onResponse', (request, reply, done) => {
     logger.info('request', {
       requestId: request.id,
       traceId: request.trace?.traceId,
@@ -84,17 +70,7 @@ export const createHttpApp = async (options: {
       ms: Math.round(reply.elapsedTime * 10) / 10,
       ...(request.principal && { userId: request.principal.userId }),
     });
-  });
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      directives: {
-        defaultSrc: ["'none'"],
-        frameAncestors: ["'none'"],
-        styleSrc: ["'unsafe-inline'"],
-        upgradeInsecureRequests: null,
-      },
-    },
-    strictTransportSecurity: false, // said by whoever ends TLS in front of us
+    done();
   });
   refuseWhileStopping(app);
   refuseUnknownRoutes(app);
@@ -103,12 +79,28 @@ export const createHttpApp = async (options: {
   return app;
 };
 
-/** Where a path is led that cannot be decoded; no route is called so, and nobody can ask for it. */
+/** What a body's reader sees to for bodies: a decoder that gave up left U+FFFD behind. */
+const refuseUnstorableText = (app: FastifyInstance): void => {
+  const isText = (value: unknown) => typeof value !== 'string' || (isStorable(value) && !value.includes('\ufffd'));
+  const check = (prefix: string, values: unknown) => {
+    for (const [name, value] of Object.entries(values as Record<string, unknown>)) {
+      if (Array.isArray(value) ? value.every(isText) : isText(value)) continue;
+      throw invalidInput({ pointer: `${prefix}/${name}`, code: 'not-text', detail: 'must be valid UTF-8 without NUL' });
+    }
+  };
+  app.addHook('preValidation', (request, _reply, done) => {
+    check('/query', request.query);
+    check('/path', request.params);
+    done();
+  });
+};
+
+/** Where an address is led that cannot be decoded; no route is called so, and nobody can ask for it. */
 const UNDECODABLE = '/ ';
 const isDecodable = (url: string): boolean => {
   if (!url.includes('%')) return true;
   try {
-    decodeURIComponent(url.split('?', 1)[0] ?? '');
+    decodeURIComponent(url);
     return true;
   } catch (error) {
     if (error instanceof URIError) return false;
@@ -122,8 +114,8 @@ const refuseWhileStopping = (app: FastifyInstance): void => {
   app.addHook('preClose', async () => {
     stopping = true;
   });
-  app.addHook('onRequest', async () => {
-    if (stopping) throw refuse('unavailable', { headers: RETRY_AFTER });
+  app.addHook('onRequest', (_request, _reply, done) => {
+    done(stopping ? refuse('unavailable', { headers: RETRY_AFTER }) : undefined);
   });
 };
 

@@ -1,9 +1,10 @@
 /** Names for a request that follow it everywhere: its own id, and the trace it belongs to (W3C Trace Context). */
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
+import { freshBytes } from '../keys/random.ts';
 import { formats } from '../schema/formats.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 export type Trace = { readonly traceId: string; readonly traceparent: string };
 declare module 'fastify' {
@@ -23,13 +24,14 @@ const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]
 /** The caller's trace continued with a span of ours, or a new one named after the request. */
 export const traceOf = (traceparent: unknown, requestId: string): Trace => {
   const [, traceId = requestId.replaceAll('-', ''), flags = '00'] = TRACEPARENT.exec(String(traceparent)) ?? [];
-  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${flags}` };
+  return { traceId, traceparent: `00-${traceId}-${freshBytes(8).toString('hex')}-${flags}` };
 };
 
 export const nameRequests = (app: FastifyInstance): void => {
   app.decorateRequest('trace');
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     request.trace = traceOf(request.headers.traceparent, request.id);
-    reply.header('x-request-id', request.id);
+    reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
+    done();
   });
 };
