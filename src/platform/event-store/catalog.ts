@@ -31,6 +31,7 @@ export const compileCatalog = (registry: EventRegistry): EventCatalog => {
       if (definition.upcasts.length !== definition.version - 1) {
         throw new Error(`${type}: version ${definition.version} needs ${definition.version - 1} upcasts`);
       }
+      refuseOpenObjects(definition.schema, type);
       const validate = ajv.compile(definition.schema);
       const compiled: CompiledEvent = {
         ...definition,
@@ -45,18 +46,27 @@ export const compileCatalog = (registry: EventRegistry): EventCatalog => {
 const personalTree = (schema: unknown, path: string): PersonalTree | undefined => {
   if (!isObject(schema)) return undefined;
   if (schema['x-personal'] === true) return true;
-  const properties = schema.properties;
-  if (isObject(properties)) {
-    if (schema.additionalProperties !== false) throw new Error(`${path}: an object of an event must be closed`);
-    const fields = Object.entries(properties).flatMap(([name, inner]): [string, PersonalTree][] => {
-      const tree = personalTree(inner, `${path}.${name}`);
-      return tree === undefined ? [] : [[name, tree]];
-    });
-    return fields.length > 0 ? Object.fromEntries(fields) : undefined;
+  const { properties, ...rest } = schema;
+  // A mark beside the fields (in a list, a union, a definition) would not be found again when writing; refuse it
+  // instead of leaving it in clear.
+  if (JSON.stringify(rest).includes('"x-personal":true')) throw new Error(`${path}: mark the whole field as personal`);
+  if (!isObject(properties)) return undefined;
+  const fields = Object.entries(properties).flatMap(([name, inner]): [string, PersonalTree][] => {
+    const tree = personalTree(inner, `${path}.${name}`);
+    return tree === undefined ? [] : [[name, tree]];
+  });
+  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
+};
+
+/** Throws for an object, at whatever depth, that takes fields which it does not declare. */
+const refuseOpenObjects = (schema: unknown, path: string): void => {
+  if (!isObject(schema)) return;
+  const { properties, ...rest } = schema;
+  if ((isObject(properties) || schema.type === 'object') && schema.additionalProperties !== false) {
+    throw new Error(`${path}: an object of an event must be closed`);
   }
-  // A mark inside a list or a union would not be found again when writing; refuse it instead of leaving it in clear.
-  if (JSON.stringify(schema).includes('"x-personal":true'))
-    throw new Error(`${path}: mark the whole field as personal`);
-  return undefined;
+  const fields = isObject(properties) ? properties : {};
+  for (const [name, inner] of [...Object.entries(rest), ...Object.entries(fields)])
+    refuseOpenObjects(inner, `${path}.${name}`);
 };
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

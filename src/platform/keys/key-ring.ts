@@ -70,5 +70,10 @@ const unwrap = (wrapped: Buffer, wrapping: Buffer, subject: string): Buffer => {
   const decipher = createDecipheriv('aes-256-gcm', wrapping, wrapped.subarray(0, 12))
     .setAAD(Buffer.from(subject))
     .setAuthTag(wrapped.subarray(-16));
-  return Buffer.concat([decipher.update(wrapped.subarray(12, -16)), decipher.final()]);
+  const key = decipher.update(wrapped.subarray(12, -16));
+  try {
+    return Buffer.concat([key, decipher.final()]);
+  } catch (cause) {
+    throw new Error(`the key of ${subject} was not wrapped with this MASTER_KEY`, { cause });
+  }
 };
