@@ -34,11 +34,10 @@ function packagesOf(lockFile) {
   }
 }
 
-/** Not `npm ci`: it refuses a lock file that lacks the optional packages of platforms that the registry did not serve. */
 function install() {
   console.error('Installing packages (once, some seconds) …');
-  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status, error } = spawnSync('npm', ['install', ...flags], { cwd: root, stdio: ['ignore', 2, 2] });
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, error } = spawnSync('npm', ['ci', ...flags], { cwd: root, stdio: ['ignore', 2, 2] });
   if (status === 0) return;
   console.error(
     `\nThe packages could not be installed: ${error ? `npm did not start (${error.message})` : 'see npm above'}.\n` +
