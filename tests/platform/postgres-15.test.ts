@@ -72,16 +72,15 @@ const answers = async (address: TestDatabase['address']): Promise<boolean> => {
   }
 };
 
-requirement('PostgreSQL 15', 'apt-get install postgresql-15', () => (existsSync(INITDB) ? INITDB : undefined)).describe(
-  'on PostgreSQL 15',
-  (initdb) => {
-    const bed = testBed(() => startServer(initdb));
-    test('it is that server', async () => {
-      const [{ version } = { version: '' }] = await bed.sql('select version()');
-      expect(version).toMatch(/^PostgreSQL 15\./);
-    });
-    versionsSuite(bed);
-    commitsSuite(bed);
-    feedSuite(bed);
-  },
-);
+requirement('PostgreSQL 15', 'apt-get install postgresql-15', () =>
+  existsSync(INITDB) ? INITDB : undefined,
+).describe('on PostgreSQL 15', (initdb) => {
+  const bed = testBed(() => startServer(initdb));
+  test('it is that server', async () => {
+    const [{ version } = { version: '' }] = await bed.sql('select version()');
+    expect(version).toMatch(/^PostgreSQL 15\./);
+  });
+  versionsSuite(bed);
+  commitsSuite(bed);
+  feedSuite(bed);
+});
