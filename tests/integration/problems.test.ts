@@ -136,20 +136,20 @@ test('each code of a table is provoked here, or stands among the few that no sin
   expect(Object.keys(TABLE).toSorted()).toEqual(expected.toSorted());
 });
 
-test.each(Object.entries(REFUSALS))(
-  '%s is answered as its table says, and declared by its route',
-  async (code, [route, provoke]) => {
-    const problem = TABLE[code];
-    if (problem === undefined) throw new Error(`${code} is in no table`);
-    const answer = await provoke();
-    expectProblem(answer, problem.status, code);
-    expect(answer.body).toMatchObject({ title: problem.title, detail: problem.detail });
-    const [method = '', path = ''] = route.split(' ');
-    const declared = openapi.paths[path]?.[method.toLowerCase()]?.responses[problem.status];
-    expect(declared?.description).toContain(`\`${code}\``);
-    expect(Object.keys(declared?.content ?? {})).toEqual(['application/problem+json']);
-  },
-);
+test.each(Object.entries(REFUSALS))('%s is answered as its table says, and declared by its route', async (code, [
+  route,
+  provoke,
+]) => {
+  const problem = TABLE[code];
+  if (problem === undefined) throw new Error(`${code} is in no table`);
+  const answer = await provoke();
+  expectProblem(answer, problem.status, code);
+  expect(answer.body).toMatchObject({ title: problem.title, detail: problem.detail });
+  const [method = '', path = ''] = route.split(' ');
+  const declared = openapi.paths[path]?.[method.toLowerCase()]?.responses[problem.status];
+  expect(declared?.description).toContain(`\`${code}\``);
+  expect(Object.keys(declared?.content ?? {})).toEqual(['application/problem+json']);
+});
 
 test.each(Object.keys(TABLE))('%s has a page that says what it means', async (code) => {
   const page = await product.ask('GET', `/problems/${code}`);

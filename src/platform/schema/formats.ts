@@ -37,7 +37,8 @@ export const formats = {
   /** Lower case only: one id has one spelling. */
   uuid: (text: string) => UUID.test(text),
   instant: (text: string) => INSTANT.test(text) && dayExists(text.slice(0, 10)),
-  date: (text: string) => DATE.test(text) && dayExists(text),
+  /** The very last day ends in the year 10000, which RFC 3339 cannot write. */
+  date: (text: string) => DATE.test(text) && dayExists(text) && text !== '9999-12-31',
   email: (text: string) => EMAIL.test(text) && text.indexOf('@') <= 64,
   'time-zone': isTimeZone,
   locale: (text: string) => accepts(() => Intl.getCanonicalLocales(text)),

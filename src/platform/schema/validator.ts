@@ -17,9 +17,12 @@ const OPTIONS: Options = {
   formats,
 };
 
-/** `coerce` turns the strings of a query, path or environment into the numbers, booleans and lists they stand for. */
-export const createValidator = (options: { readonly coerce: boolean }): Ajv2020 =>
-  new Ajv2020({ ...OPTIONS, coerceTypes: options.coerce ? 'array' : false });
+/**
+ * `coerce` turns the strings of a query, path or environment into the numbers, booleans and lists they stand for. It
+ * makes Infinity of `1e400`, which Ajv with strict numbers then compares with no bound.
+ */
+export const createValidator = ({ coerce }: { readonly coerce: boolean }): Ajv2020 =>
+  new Ajv2020({ ...OPTIONS, coerceTypes: coerce ? 'array' : false, strictNumbers: !coerce });
 
 /**
  * Ajv's errors as ours, at most 20. A union fails with messages for each of its members; those are dropped for the
