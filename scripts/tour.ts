@@ -97,7 +97,10 @@ const find = async ({ chapter }: Teller, as: As, homeId: string): Promise<void> 
   const list = (notice: string, query: Record<string, string>) =>
     as({ notice, method: 'GET', path: `/api/v1/tasks?${new URLSearchParams(query)}`, expect: 200 });
   await list('Filters: what is done in this category.', { status: 'completed', categoryId: homeId });
-  await list('Words that title or description begin with.', { q: 'water', sort: 'title' });
+  await list('Words without case or accents, each of which begins a word of title or description.', {
+    q: 'WÁTER',
+    sort: 'title',
+  });
   const page = await list('The most pressing first, two at a time, and how many there are in all.', {
     ...{ sort: '-priority', limit: '2', count: 'true' },
   });

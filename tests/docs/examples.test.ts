@@ -30,8 +30,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   const ended = new Promise((resolve) => server.once('exit', resolve));
-  server.kill('SIGTERM');
-  await ended;
+  if (server.kill('SIGTERM')) await ended; // false: it ended before
   rmSync(dataDir, { recursive: true, force: true });
 });
 
