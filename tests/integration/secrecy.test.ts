@@ -1,0 +1,96 @@
+/** Nothing that is somebody's own can be read where it need not be: not in the logs, not in the event tables. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
+
+const PASSWORD = 'xyzzy plugh fee fie';
+const SECRETS = {
+  password: PASSWORD,
+  email: 'carol.private@example.org',
+  username: 'carol-private',
+  displayName: 'Carol of the Private',
+  title: 'buy a ring in private',
+  description: 'the private one with the stone',
+  changed: 'return the private ring',
+  category: 'private matters',
+  query: 'privatequery',
+  stray: 'privatestray',
+};
+
+let product: TestApp;
+const lines: string[] = [];
+let token: string;
+beforeAll(async () => {
+  product = await startTestApp();
+  const logger = createLogger('trace', { write: (line: string) => lines.push(line) });
+  const app = await buildApp(product.config, product.secrets, product.database.address, logger);
+  const ask = async (method: string, url: string, payload?: object | string, headers: Record<string, string> = {}) => {
+    const response = await app.http.inject({
+      method: method as 'POST',
+      url,
+      headers: {
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(payload !== undefined && { payload: typeof payload === 'string' ? payload : JSON.stringify(payload) }),
+    });
+    return response.body === '' ? {} : response.json();
+  };
+  const { email, username, title, description, changed, displayName, category, query, stray } = SECRETS;
+  await ask('POST', '/api/v1/auth/register', { email, username, password: PASSWORD });
+  await ask('POST', '/api/v1/auth/register', { email, username, password: PASSWORD });
+  await ask('POST', '/api/v1/auth/login', { email, password: `${PASSWORD}!` });
+  token = (await ask('POST', '/api/v1/auth/login', { email, password: PASSWORD })).accessToken;
+  await ask('PATCH', '/api/v1/me', { displayName });
+  const { id: categoryId } = await ask('POST', '/api/v1/categories', { name: category });
+  const { id } = await ask('POST', '/api/v1/tasks', { title, description, categoryId }, { 'idempotency-key': 'k' });
+  await ask('PATCH', `/api/v1/tasks/${id}`, { title: changed });
+  await ask('GET', `/api/v1/tasks?q=${query}&sort=${stray}`);
+  await ask('GET', `/api/v1/tasks?q=${query}`);
+  await ask('GET', `/${stray}/%ff?token=${stray}`);
+  await ask('GET', `/api/v1/tasks/${stray}`);
+  await ask('POST', '/api/v1/tasks', { title: 1, [stray]: stray });
+  await ask('POST', '/api/v1/tasks', `{"title": ${stray}`);
+  await ask('GET', '/api/v1/me', undefined, { authorization: `Bearer ${token}x${stray}`, cookie: stray });
+  // Something breaks on our side, with values in hand.
+  await product.database.sql(`alter table task_service.task_list add check (title <> '${changed}') not valid`);
+  const broken = await ask('POST', '/api/v1/tasks', { title: changed });
+  expect(broken.code).toBe('internal-error');
+  await app.close();
+});
+afterAll(() => product.close());
+
+const places = {
+  'the logs': async () => lines.join('\n'),
+  'the events of users': async () =>
+    JSON.stringify(await product.database.sql('select e::text as event from user_service.event e')),
+  'the events of tasks': async () =>
+    JSON.stringify(await product.database.sql('select e::text as event from task_service.event e')),
+  'the idempotency records': async () =>
+    JSON.stringify(await product.database.sql('select i::text as record from task_service.idempotency i')),
+};
+
+test.each(Object.entries(places))('%s hold none of what is private', async (_what, read) => {
+  const text = (await read()).toLowerCase();
+  const found = Object.entries(SECRETS).filter(([, secret]) => text.includes(secret.toLowerCase()));
+  expect(found).toEqual([]);
+  expect(text).not.toContain(token.toLowerCase());
+  expect(text).not.toContain(token.split('.')[2]?.toLowerCase());
+});
+
+test('there was something to look at', async () => {
+  expect(lines.length).toBeGreaterThan(15);
+  expect(lines.some((line) => JSON.parse(line).error)).toBe(true);
+  expect((await places['the events of tasks']()).match(/\$sealed/g)?.length).toBeGreaterThan(4);
+  expect(await places['the events of users']()).toContain('user.created');
+  expect(await places['the idempotency records']()).toContain('POST /api/v1/tasks');
+});
+
+test('a hash of a password is tagged, and is none of the bare password', async () => {
+  const [credential] = await product.database.sql<{ password_hash: string }>(
+    'select password_hash from user_service.credential',
+  );
+  expect(credential?.password_hash).toMatch(/^bcrypt-hmac-sha384\$4\$[\w-]{8}\$\$2[aby]\$04\$/);
+});
