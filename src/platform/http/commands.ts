@@ -1,12 +1,12 @@
 /** A command behind a route: the request becomes a context, the outcome an answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
 import type { CommandKit, CommandOptions } from '../commit/command-handler.ts';
 import type { Outcome } from '../commit/outcome.ts';
 import type { CommandContext } from '../commit/plan.ts';
 import type { Event } from '../decider.ts';
 import { eventsOf } from '../event-store/store.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
+import { newId } from '../keys/ids.ts';
 import type { ReadModel } from '../read-models/fold.ts';
 import { historyOf } from '../read-models/history.ts';
 import { idempotencyInFlight, keyedRequest, once } from './idempotency.ts';
@@ -52,7 +52,7 @@ export const contextOf = (request: FastifyRequest, actor: string): CommandContex
   actor,
   traceparent: request.trace.traceparent,
   occurredAt: new Date().toISOString(),
-  newId: uuidv7,
+  newId,
 });
 
 /** 200 with the resource, 201 with its Location for a creation, 204 for a DELETE; the problem of a rejection. */

@@ -1,7 +1,7 @@
 /** Names for a request that follow it everywhere: its own id, and the trace it belongs to (W3C Trace Context). */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../keys/ids.ts';
 import { freshBytes } from '../keys/random.ts';
 import { formats } from '../schema/formats.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -17,7 +17,7 @@ declare module 'fastify' {
 export const requestId = ({ headers }: Pick<IncomingMessage, 'headers'>): string => {
   const given = headers['x-request-id'];
   const id = typeof given === 'string' ? given.toLowerCase() : '';
-  return formats.uuid(id) ? id : uuidv7();
+  return formats.uuid(id) ? id : newId();
 };
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;

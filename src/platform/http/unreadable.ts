@@ -1,14 +1,14 @@
 /** What Node could not read as a request never becomes one: it is answered here, by hand, as a problem too. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../keys/ids.ts';
 import { problemDocument } from './errors.ts';
 import { refuse } from './problems.ts';
 
 export const answerUnreadable = (error: Error & { readonly code?: string }, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const refusal = refuse(codeOf(error.code));
-  const id = uuidv7();
+  const id = newId();
   const { status } = refusal.problem;
   const body = problemDocument(refusal, { id, url: '/', traceId: id.replaceAll('-', '') });
   const head = [

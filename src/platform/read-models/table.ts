@@ -5,7 +5,18 @@
 import { type Statement, statement } from '../sql/database.ts';
 
 declare const rowType: unique symbol;
-export type Column<T> = { readonly type: string; readonly nullable: boolean; readonly [rowType]?: T };
+export type Column<T> = {
+  readonly type: string;
+  readonly nullable: boolean;
+  /** For sorting and searching: written, never read back. */
+  readonly internal?: true;
+  readonly [rowType]?: T;
+};
+/** A column that only the database needs: to sort by, to search in. */
+export const internal = <T>(inner: Column<T>): Internal<T> => ({ ...inner, internal: true });
+export type Internal<T> = Column<T> & { readonly internal: true };
+/** The row as queries answer it. */
+export type ShownOf<C extends Columns> = RowOf<{ [K in keyof C as C[K] extends { internal: true } ? never : K]: C[K] }>;
 export type Columns = Readonly<Record<string, Column<unknown>>>;
 export type RowOf<C extends Columns> = { readonly [K in keyof C]: C[K] extends Column<infer T> ? T : never };
 
@@ -25,7 +36,7 @@ export const orNull = <T>(inner: Column<T>): Column<T | null> => ({ type: inner.
 export type Table<Row> = {
   readonly name: string;
   readonly columns: Columns;
-  /** `id, owner_id as "ownerId", …`: what a query selects to get whole rows. */
+  /** `id, owner_id as "ownerId", …`: what a query selects to get rows, without what only the database needs of them. */
   readonly selected: string;
   /** Writes a set of rows whole; $1 is their JSON. */
   readonly upsert: Statement;
@@ -43,7 +54,10 @@ export const table = <C extends Columns & FoldedColumns>(name: string, columns: 
   return {
     name,
     columns,
-    selected: fields.map(([field]) => `${snakeCase(field)} as "${field}"`).join(', '),
+    selected: fields
+      .filter(([, column]) => !column.internal)
+      .map(([field]) => `${snakeCase(field)} as "${field}"`)
+      .join(', '),
     // The columns are named: with a generated or a newer column, `select *` would fail or write nulls over defaults.
     upsert: statement(
       `${name}-upsert`,

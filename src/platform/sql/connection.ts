@@ -29,8 +29,8 @@ const CLIENT_GRACE = 300;
  * Date; the server drops trailing zeros, which would make one instant read in two ways.
  */
 export const instantOf = (text: string): string => {
-  const [seconds = '', fraction = ''] = text.replace(/\+00$/, '').split('.');
-  return `${seconds.replace(' ', 'T')}.${fraction.padEnd(3, '0')}Z`;
+  const zone = text.length - '+00'.length;
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, zone).padEnd(3, '0')}Z`;
 };
 
 const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([

@@ -1,5 +1,4 @@
 /** Categories over HTTP. */
-import { v7 as uuidv7 } from 'uuid';
 import type { CategoryId } from '#contracts/task.ts';
 import { handle } from '#platform/commit/command-handler.ts';
 import { presenter, runCommand } from '#platform/http/commands.ts';
@@ -7,6 +6,7 @@ import { sendVersioned } from '#platform/http/preconditions.ts';
 import { HttpProblem } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
+import { newId } from '#platform/keys/ids.ts';
 import { categories } from '../application/aggregates.ts';
 import { type DeleteCategory, deleteCategory } from '../application/delete-category.ts';
 import { categoryList, countCategories, findCategory, listCategories } from '../read-models/category-list.ts';
@@ -54,7 +54,7 @@ export const categoryRoutes =
           problems: categoryProblems,
           run: (context, { idempotency }) => {
             const { name, color = null, order = 0 } = request.body;
-            const id = uuidv7() as CategoryId; // made here
+            const id = newId<CategoryId>();
             const command = { type: 'CreateCategory', by: requester(request), fields: { name, color, order } } as const;
             return handle(write.commands, categories, id, command, context, { idempotency, isNew: true });
           },

@@ -15,7 +15,7 @@ import {
 import { UserId } from '#contracts/user.ts';
 import { listQuery } from '#platform/http/schemas.ts';
 import type { CategoryRow } from '../read-models/category-list.ts';
-import type { TaskRow } from '../read-models/task-list.ts';
+import type { ShownTask, TaskRow } from '../read-models/task-list.ts';
 import { SORTS, type Sort } from '../read-models/task-search.ts';
 
 export const CreateTaskBody = closed({
@@ -52,12 +52,12 @@ export const TaskResource = Type.Object(
   { title: 'Task' },
 );
 export type TaskResource = Static<typeof TaskResource>;
-export const presentTask = ({
-  titleKey: _title,
-  priorityRank: _rank,
-  searchText: _words,
-  ...task
-}: TaskRow): TaskResource => task;
+/** A row that was just folded has more than one that was read. */
+export const presentTask = (row: ShownTask | TaskRow): TaskResource => {
+  if (!('searchText' in row)) return row;
+  const { titleKey: _title, priorityRank: _rank, searchText: _words, ...task } = row;
+  return task;
+};
 
 export const TaskParams = Type.Object({ id: TaskId });
 const sort = Type.Unsafe<Sort>({

@@ -1,5 +1,4 @@
 /** Tasks over HTTP. */
-import { v7 as uuidv7 } from 'uuid';
 import type { CategoryId, TaskId } from '#contracts/task.ts';
 import { type CommandOptions, handle } from '#platform/commit/command-handler.ts';
 import type { CommandContext } from '#platform/commit/plan.ts';
@@ -18,6 +17,7 @@ import {
   WITH_BODY,
 } from '#platform/http/schemas.ts';
 import type { HttpApp, Routes } from '#platform/http/server.ts';
+import { newId } from '#platform/keys/ids.ts';
 import { historyOf } from '#platform/read-models/history.ts';
 import type { Database } from '#platform/sql/database.ts';
 import { tasks } from '../application/aggregates.ts';
@@ -80,7 +80,7 @@ export const taskRoutes =
           run: (context, { idempotency }) => {
             const { title, description = null, priority = 'medium', categoryId = null, due = null } = request.body;
             const fields = { title, description, priority, categoryId, due };
-            const id = uuidv7() as TaskId; // made here
+            const id = newId<TaskId>();
             const command: TaskCommand = { type: 'CreateTask', by: requester(request), fields };
             return run(ports, id, command, context, { idempotency, isNew: true }, categoryId);
           },

@@ -5,9 +5,7 @@ import type { Due } from '#contracts/task.ts';
 
 /** RFC 3339 in UTC, to the millisecond. A day ends where the next one begins, whatever the clocks do in between. */
 export const dueInstant = (due: Due): string => {
-  const instant =
-    'at' in due
-      ? Temporal.Instant.from(due.at)
-      : Temporal.PlainDate.from(due.date).add({ days: 1 }).toZonedDateTime(due.zone).toInstant();
-  return instant.toString({ smallestUnit: 'millisecond' });
+  if ('at' in due) return new Date(due.at).toISOString();
+  const dayAfter = Temporal.PlainDate.from(due.date).add({ days: 1 });
+  return dayAfter.toZonedDateTime(due.zone).toInstant().toString({ smallestUnit: 'millisecond' });
 };

@@ -6,9 +6,11 @@ import { readModel } from '#platform/read-models/fold.ts';
 import {
   instant,
   integer,
+  internal,
   json,
   orNull,
   type RowOf,
+  type ShownOf,
   smallint,
   table,
   text,
@@ -35,12 +37,14 @@ const columns = {
   completedAt: orNull(instant()),
   deletedAt: orNull(instant()),
   /** What lists are sorted by, the same on every machine. */
-  titleKey: text(),
-  priorityRank: smallint(),
-  searchText: text(),
+  titleKey: internal(text()),
+  priorityRank: internal(smallint()),
+  /** What is searched in. */
+  searchText: internal(text()),
 };
 export const taskTable = table('task_list', columns);
 export type TaskRow = RowOf<typeof columns>;
+export type ShownTask = ShownOf<typeof columns>;
 
 const RANK: Readonly<Record<Priority, number>> = { low: 1, medium: 2, high: 3, urgent: 4 };
 type Fields = Pick<TaskRow, 'title' | 'description' | 'priority' | 'categoryId' | 'due'>;
@@ -99,8 +103,8 @@ export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable,
 
 const BY_ID = statement('task-by-id', `select ${taskTable.selected} from task_list where id = $1 and owner_id = $2`);
 /** One task, in the list or the trash; undefined when it is another's. */
-export const findTask = async (database: Database, id: TaskId, owner: string): Promise<TaskRow | undefined> =>
-  (await database.read<TaskRow>(BY_ID, [id, owner]))[0];
+export const findTask = async (database: Database, id: TaskId, owner: string): Promise<ShownTask | undefined> =>
+  (await database.read<ShownTask>(BY_ID, [id, owner]))[0];
 
 const IN_CATEGORY = statement(
   'task-in-category',

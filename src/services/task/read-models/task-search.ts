@@ -3,7 +3,7 @@ import type { CategoryId, Priority } from '#contracts/task.ts';
 import type { Place } from '#platform/http/cursor.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { searchWords } from './search-words.ts';
-import { type TaskRow, taskTable } from './task-list.ts';
+import { type ShownTask, taskTable } from './task-list.ts';
 
 export const SORTS = ['dueAt', 'priority', 'createdAt', 'updatedAt', 'title'] as const;
 export type Sort = (typeof SORTS)[number] | `-${(typeof SORTS)[number]}`;
@@ -30,7 +30,7 @@ const ORDER: Readonly<Record<(typeof SORTS)[number], { readonly by: string; read
   title: { by: 'title_key', type: 'text collate "C"' },
 };
 
-export type TaskPage = { readonly rows: readonly TaskRow[]; readonly next: Place | undefined };
+export type TaskPage = { readonly rows: readonly ShownTask[]; readonly next: Place | undefined };
 
 export const listTasks = async (
   database: Database,
@@ -51,7 +51,7 @@ export const listTasks = async (
   const turn = descending ? 'desc' : 'asc';
   const text = `select ${taskTable.selected}, (${by})::text as place from task_list where ${conditions.join(' and ')}
     order by ${by} ${turn}, id ${turn} limit $${values.length}`;
-  const found = await database.read<TaskRow & { readonly place: string }>(prepared('task-list', text), values);
+  const found = await database.read<ShownTask & { readonly place: string }>(prepared('task-list', text), values);
   const rows = found.slice(0, page.limit);
   const last = found.length > page.limit ? rows.at(-1) : undefined;
   return { rows: rows.map(({ place, ...row }) => row), next: last && [last.place, last.id] };

@@ -1,6 +1,5 @@
 /** The user service over HTTP. */
 import Type from 'typebox';
-import { v7 as uuidv7 } from 'uuid';
 import type { SessionId, UserId } from '#contracts/user.ts';
 import { ACCESS_TOKEN_SECONDS } from '#platform/auth/tokens.ts';
 import { handle } from '#platform/commit/command-handler.ts';
@@ -11,6 +10,7 @@ import { sendVersioned } from '#platform/http/preconditions.ts';
 import { HttpProblem } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
+import { newId } from '#platform/keys/ids.ts';
 import { users } from '../application/aggregates.ts';
 import { type AuthenticatePorts, authenticateUser } from '../application/authenticate-user.ts';
 import { type RegisterPorts, registerUser } from '../application/register-user.ts';
@@ -46,7 +46,7 @@ export const userRoutes =
           presenter: user,
           problems: userProblems,
           run: (context) => {
-            const id = uuidv7() as UserId; // made here, checked by being made
+            const id = newId<UserId>();
             return registerUser(ports, { id, ...request.body }, { ...context, actor: id });
           },
           location: () => '/api/v1/me',
@@ -66,7 +66,7 @@ export const userRoutes =
         },
       },
       async (request, reply) => {
-        const sessionId = uuidv7() as SessionId; // made here
+        const sessionId = newId<SessionId>();
         const authenticated = await authenticateUser(
           ports,
           { ...request.body, sessionId },
