@@ -69,8 +69,9 @@ const pending = async (session: Session, target: MigrationTarget): Promise<reado
 const filesOf = async ({ folders }: MigrationTarget): Promise<readonly File[]> => {
   const files: File[] = [];
   for (const folder of folders) {
-    const names = (await readdir(folder)).filter((name) => /^\d{3}_\w+\.sql$/.test(name)).sort();
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
     for (const name of names) {
+      if (!/^\d{3}_\w+\.sql$/.test(name)) throw new Error(`${folder}/${name} is not called 001_like_this.sql`);
       const sql = await readFile(path.join(folder, name), 'utf8');
       // <duty>/001_name: the folder above `migrations` says whose it is
       const owner = path.basename(path.dirname(folder));
@@ -103,7 +104,12 @@ const appliedOf = async (
 /** Schema and role by the same name; the owner may act as the role, whose rights `grant` sets each time. */
 const ensureSchema = async (session: Session, schema: string): Promise<void> => {
   await session.query(`do $do$ begin
-    if not exists (select from pg_roles where rolname = '${schema}') then create role ${schema} nologin; end if;
+    if not exists (select from pg_roles where rolname = '${schema}') then
+      begin
+        create role ${schema} nologin;
+      exception when duplicate_object or unique_violation then null; -- another database of this server had it made
+      end;
+    end if;
     if not pg_has_role(current_user, '${schema}', 'member') then grant ${schema} to current_user; end if;
   end $do$`);
   await session.query(`create schema if not exists ${schema}`);
@@ -111,21 +117,24 @@ const ensureSchema = async (session: Session, schema: string): Promise<void> => 
     name text collate "C" primary key, checksum text not null, applied_at timestamptz not null default clock_timestamp())`);
 };
 
-/** The runtime role reads and writes rows, but may only add events; nobody else may call anything. */
+/**
+ * The runtime role reads and writes rows, but may only add events; nobody else may call anything. One query, and so one
+ * transaction: at no moment does the role have more.
+ */
 const grant = async (session: Session, schema: string): Promise<void> => {
   await session.query(`
     revoke all on all functions in schema ${schema} from public;
     grant usage on schema ${schema} to ${schema};
     grant execute on all functions in schema ${schema} to ${schema};
     grant select, insert, update, delete on all tables in schema ${schema} to ${schema};
-    revoke insert, update, delete on schema_migration from ${schema}`);
-  await session.query(`do $do$ begin
-    if to_regclass('${schema}.event') is not null then
-      revoke all on event, era from ${schema};
-      grant select, insert on event to ${schema};
-      grant select on era to ${schema};
-    end if;
-  end $do$`);
+    revoke insert, update, delete on schema_migration from ${schema};
+    do $do$ begin
+      if to_regclass('${schema}.event') is not null then
+        revoke all on event, era from ${schema};
+        grant select, insert on event to ${schema};
+        grant select on era to ${schema};
+      end if;
+    end $do$`);
 };
 
 /** Makes the database where it is missing and the login may; a server that was just started for us has none. */
