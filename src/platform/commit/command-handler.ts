@@ -33,7 +33,7 @@ export type Reliance = readonly Append[];
 /**
  * Carries out one command on one aggregate. Writes of other processes to the same stream lead to another load and
  * decision, up to 20 times, then throw Contended; a named version that no longer holds is answered as stale.
- * `lookUp` says, at each try anew, what else the command relies on, or why it cannot be.
+ * `lookUp` says, at each try anew and of the row as it was before, what else the command relies on, or why it cannot be.
  */
 export const handle = <
   State,
@@ -51,12 +51,12 @@ export const handle = <
   command: Command,
   context: CommandContext,
   options: CommandOptions = {},
-  lookUp: () => Promise<Reliance | Rejected<Missing>> = async () => [],
+  lookUp: (before: R | undefined) => Promise<Reliance | Rejected<Missing>> = async () => [],
 ): Promise<Outcome<R, Code | Taken | Missing>> =>
   carryOut<R, Code | Missing, Taken>(kit, [streamName(aggregate.category, id)], options, async () => {
     const planned = await plan(kit, aggregate, id, command, context, options);
     if (planned.kind !== 'plan') return planned;
-    const reliesOn = await lookUp();
+    const reliesOn = await lookUp(planned.before);
     return 'kind' in reliesOn ? reliesOn : { kind: 'plans', plans: [planned], reliesOn, rows: options.rows ?? [] };
   });
 

@@ -20,6 +20,8 @@ export type CommandContext = Metadata & {
 /** What one command would write. Several plans for different streams may go into one commit. */
 export type Plan<Row_, Taken extends string> = {
   readonly kind: 'plan';
+  /** The read model's row that the command found; undefined at a birth. */
+  readonly before: Row_ | undefined;
   readonly done: Done<Row_>;
   readonly append: Append;
   readonly take: readonly (Wanted<Taken> & Reservation)[];
@@ -58,6 +60,7 @@ export const plan = async <
   }
 
   const current = past.length;
+  const before = row;
   const decision = decider.decide(state, command);
   const refused = isRejection<Code>(decision) ? decision.rejected : undefined;
   if (refused !== undefined && refused === notFound) return { kind: 'rejected', code: refused };
@@ -87,6 +90,7 @@ export const plan = async <
     throw new Error(`${stream}: a command on nothing was neither refused nor the birth of anything`);
   return {
     kind: 'plan',
+    before,
     done: { kind: 'done', row, version: current + events.length, changed: events.length > 0 },
     append: { stream, expected: current, events },
     take,

@@ -268,8 +268,8 @@ const run = (
   options: CommandOptions,
   categoryId?: CategoryId | null,
 ) =>
-  handle(ports.write.commands, tasks, id, command, context, options, () =>
-    relyOnCategory(categoryId, (category) => findCategory(ports.database, category, command.by)),
+  handle(ports.write.commands, tasks, id, command, context, options, (before) =>
+    relyOnCategory(before?.categoryId, categoryId, (category) => findCategory(ports.database, category, command.by)),
   );
 
 const page = async (
