@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { TaskTitle } from '../src/contracts/task.ts';
 import type { UserId } from '../src/contracts/user.ts';
-import { migrationTargets } from '../src/migrations.ts';
+import { migrationTargets } from '../src/installation.ts';
 import type { CommandContext } from '../src/platform/commit/plan.ts';
 import { parseConfig } from '../src/platform/config/config.ts';
 import { openServiceKit, type ServiceKit } from '../src/platform/lifecycle/service-kit.ts';

@@ -35,7 +35,7 @@ function inMilliseconds(samples: readonly number[]): Figure {
 
 /** Milliseconds for one load with its fold, the median of many. */
 const loadTime = async (kit: ServiceKit, length: number): Promise<number> => {
-  const stream = streamName(tasks.category, await taskOf(kit, length));
+  const stream = streamName(tasks.streamPrefix, await taskOf(kit, length));
   const times: number[] = [];
   for (let n = 0; n < 50; n++) {
     const began = performance.now();

@@ -1,16 +1,16 @@
 /** All services behind one HTTP server, ready to listen or to be injected into: what a process and a test share. */
 import { createTokenVerifier } from '#platform/auth/tokens.ts';
-import { type Config, databaseOf } from '#platform/config/config.ts';
+import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
 import { describeRoutes, serveDocs } from '#platform/http/docs.ts';
 import { serveHealth } from '#platform/http/health.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/server.ts';
 import { serveWelcome } from '#platform/http/welcome.ts';
-import { killAt } from '#platform/lifecycle/fail-points.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
-import { openTaskService } from '#services/task/service.ts';
-import { openUserService } from '#services/user/service.ts';
+import { openTaskService, TASK_SERVICE } from '#services/task/service.ts';
+import { openUserService, USER_SERVICE } from '#services/user/service.ts';
+import { whereIs } from './installation.ts';
 
 export type App = {
   readonly http: HttpApp;
@@ -25,13 +25,8 @@ export const buildApp = async (
   shared: DatabaseAddress,
   logger: Logger,
 ): Promise<App> => {
-  const where = (service: 'USER' | 'TASK') => ({
-    address: databaseOf(config, service, shared),
-    keysAddress: databaseOf(config, 'KEYS', shared),
-    failPoint: killAt(config.FAIL_POINT),
-  });
-  const user = await openUserService(config, secrets, where('USER'));
-  const services = [user, openTaskService(secrets, where('TASK'))];
+  const user = await openUserService(config, secrets, whereIs(USER_SERVICE, config, shared));
+  const services = [user, openTaskService(secrets, whereIs(TASK_SERVICE, config, shared))];
   let stopping = false;
 
   const keySet = async () => user.keySet;

@@ -8,7 +8,7 @@ import { migrate } from '#platform/migrations/migrate.ts';
 import { createLogger } from '#platform/telemetry/logger.ts';
 import { buildApp } from './app.ts';
 import { openDatabaseServer } from './database.ts';
-import { migrationTargets } from './migrations.ts';
+import { migrationTargets } from './installation.ts';
 
 const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
 

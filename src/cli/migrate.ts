@@ -1,5 +1,5 @@
 import { migrate, migrationStatus } from '#platform/migrations/migrate.ts';
-import { migrationTargets } from '../migrations.ts';
+import { migrationTargets } from '../installation.ts';
 import { withDatabase } from './with-stores.ts';
 
 export const migrateNow = (): Promise<void> =>

@@ -18,7 +18,7 @@ export type Event<Type extends string = string, Data = unknown> = { readonly typ
 
 /** What the platform knows of a stored event beside its data. */
 export type Meta = {
-  /** The aggregate's id: the stream's name without its category. */
+  /** The aggregate's id: the stream's name without its prefix. */
   readonly streamId: string;
   /** 1 for the first event of the stream, without gaps. */
   readonly version: number;

@@ -87,7 +87,8 @@ export const startWriters = (token: string, count: number): Writers => {
 const meaningOf = (answer: Answer | undefined, before: Answered): Answered => {
   if (answer === undefined) return 'unknown';
   if (answer.status < 300) return 'acknowledged';
-  if (answer.status === 503) return answer.body?.code === 'unavailable' && before !== 'unknown' ? 'refused' : 'unknown';
+  if (answer.status === 503)
+    return ['unavailable', 'busy'].includes(String(answer.body?.code)) && before !== 'unknown' ? 'refused' : 'unknown';
   if (answer.body?.code === 'idempotency-in-flight') return before;
   throw new Error(`a writer was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
 };

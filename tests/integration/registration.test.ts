@@ -181,7 +181,7 @@ describe('a stranger', () => {
       expect(refused.length).toBeGreaterThan(0);
       expect(refused.length).toBeLessThan(60);
       for (const answer of refused) {
-        expectProblem(answer, 503, 'unavailable');
+        expectProblem(answer, 503, 'busy');
         expect(answer.headers['retry-after']).toBe('1');
       }
       expect((await logIn(body.email, PASSWORD, slow)).status).toBe(200);

@@ -74,7 +74,7 @@ const noteList = readModel<NoteRow, NoteEvent, 'note.written'>(noteTable, {
   },
 });
 export const notes = aggregate({
-  category: 'note',
+  streamPrefix: 'note',
   decider: note,
   subject: ({ ownerId }) => ownerId,
   readModel: noteList,

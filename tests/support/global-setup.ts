@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { migrationTargets } from '../../src/migrations.ts';
+import { migrationTargets } from '../../src/installation.ts';
 import { parseConfig } from '../../src/platform/config/config.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
 import { migrate } from '../../src/platform/migrations/migrate.ts';

@@ -16,7 +16,7 @@ export type Aggregate<
   Taken extends string,
 > = {
   /** The first part of the stream's name. */
-  readonly category: string;
+  readonly streamPrefix: string;
   readonly decider: Decider<State, Command, E, Code, Birth>;
   /** The person an event is about, whose key seals it; asked of the state after the event. */
   readonly subject: (state: State, id: string) => string | null;

@@ -53,7 +53,7 @@ export const handle = <
   options: CommandOptions = {},
   lookUp: (before: R | undefined) => Promise<Reliance | Rejected<Missing>> = async () => [],
 ): Promise<Outcome<R, Code | Taken | Missing>> =>
-  carryOut<R, Code | Missing, Taken>(kit, [streamName(aggregate.category, id)], options, async () => {
+  carryOut<R, Code | Missing, Taken>(kit, [streamName(aggregate.streamPrefix, id)], options, async () => {
     const planned = await plan(kit, aggregate, id, command, context, options);
     if (planned.kind !== 'plan') return planned;
     const reliesOn = await lookUp(planned.before);

@@ -48,8 +48,8 @@ export const plan = async <
   context: CommandContext,
   options: { readonly ifVersion?: number | undefined; readonly isNew?: boolean | undefined } = {},
 ): Promise<Plan<R, Taken> | Rejected<Code> | Stale> => {
-  const { category, decider, readModel, notFound } = aggregate;
-  const stream = streamName(category, id);
+  const { streamPrefix, decider, readModel, notFound } = aggregate;
+  const stream = streamName(streamPrefix, id);
   const past = options.isNew ? [] : eventsOf<E>(await kit.store.load(stream));
   const step = evolve(decider);
   let state: State | undefined;

@@ -46,5 +46,5 @@ export type RecordedEvent<E extends Event = Event> = {
 };
 
 /** `task-<id>`: the stream of one aggregate. */
-export const streamName = (category: string, id: string): string => `${category}-${id}`;
+export const streamName = (prefix: string, id: string): string => `${prefix}-${id}`;
 export const streamId = (stream: string): string => stream.slice(stream.indexOf('-') + 1);

@@ -19,13 +19,9 @@ export const RETRY_AFTER = { 'retry-after': '1' };
 const problemOf = (error: unknown, body: unknown): HttpProblem => {
   if (error instanceof HttpProblem) return error;
   if (error instanceof OutcomeUnknown) return refuse('outcome-unknown', { headers: RETRY_AFTER });
-  if (
-    error instanceof DatabaseUnavailable ||
-    error instanceof Contended ||
-    error instanceof QueueTooLong ||
-    error instanceof Overloaded
-  ) {
-    return refuse('unavailable', { headers: RETRY_AFTER });
+  if (error instanceof DatabaseUnavailable) return refuse('unavailable', { headers: RETRY_AFTER });
+  if (error instanceof Contended || error instanceof QueueTooLong || error instanceof Overloaded) {
+    return refuse('busy', { headers: RETRY_AFTER });
   }
   if (isFastifyError(error)) {
     if (error.validation) return ofValidation(error, body);

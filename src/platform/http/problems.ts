@@ -82,6 +82,11 @@ export const PLATFORM_PROBLEMS = {
     title: 'Not available just now',
     detail: 'A part that this needs is away or overloaded. Nothing was done; try again shortly.',
   },
+  busy: {
+    status: 503,
+    title: 'Too many ask for the same',
+    detail: 'Others change this at the same time, or too many wait. Nothing was done; try again shortly.',
+  },
   'outcome-unknown': {
     status: 503,
     title: 'It is not known whether this was done',

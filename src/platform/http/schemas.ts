@@ -61,6 +61,7 @@ const ALWAYS: readonly PlatformCode[] = [
   'invalid-input',
   'internal-error',
   'unavailable',
+  'busy',
   'outcome-unknown',
 ];
 

@@ -11,6 +11,7 @@ import { taskRoutes } from './http/task-routes.ts';
 
 export const TASK_SERVICE = {
   name: 'task',
+  settings: 'TASK',
   schema: 'task_service',
   registry: EVENTS,
   migrations: fileURLToPath(new URL('./migrations', import.meta.url)),

@@ -13,6 +13,7 @@ import { createPasswordHasher } from './infrastructure/password-hasher.ts';
 
 export const USER_SERVICE = {
   name: 'user',
+  settings: 'USER',
   schema: 'user_service',
   registry: EVENTS,
   migrations: fileURLToPath(new URL('./migrations', import.meta.url)),

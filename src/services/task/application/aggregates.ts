@@ -6,7 +6,7 @@ import { categoryList } from '../read-models/category-list.ts';
 import { taskList } from '../read-models/task-list.ts';
 
 export const tasks = aggregate({
-  category: 'task',
+  streamPrefix: 'task',
   decider: task,
   subject: ({ ownerId }) => ownerId,
   readModel: taskList,
@@ -14,7 +14,7 @@ export const tasks = aggregate({
 });
 
 export const categories = aggregate({
-  category: 'category',
+  streamPrefix: 'category',
   decider: category,
   subject: ({ ownerId }) => ownerId,
   readModel: categoryList,

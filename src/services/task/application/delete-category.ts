@@ -37,7 +37,7 @@ export const deleteCategory = async (
   };
 
   const letGo = async (ids: readonly TaskId[]): Promise<void> => {
-    const streams = ids.map((task) => streamName(tasks.category, task));
+    const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
     await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
       const [first, ...others] = await leave(ids);
       return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
@@ -47,7 +47,7 @@ export const deleteCategory = async (
   for (;;) {
     const outcome = await carryOut<CategoryRow, CategoryRejection | 'category-not-empty' | 'too-many-tasks', never>(
       commands,
-      [streamName(categories.category, id)],
+      [streamName(categories.streamPrefix, id)],
       options,
       async () => {
         const planned = await plan(commands, categories, id, { type: 'DeleteCategory', by }, context, options);

@@ -22,5 +22,5 @@ export const relyOnCategory = async (
     return rejected('unknown-category', { pointer: '/categoryId', code: 'unknown', detail: 'is no category of yours' });
   }
   if (row.status !== 'active') return rejected('category-archived');
-  return [{ stream: streamName(categories.category, id), expected: row.version, events: [] }];
+  return [{ stream: streamName(categories.streamPrefix, id), expected: row.version, events: [] }];
 };

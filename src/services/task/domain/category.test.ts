@@ -49,16 +49,13 @@ describe('another’s category, and a deleted one, are absent', () => {
   test.each(commands)('$type by somebody else', (command) =>
     given(created)
       .when({ ...command, by: bob })
-      .thenRejected('category-not-found'),
-  );
+      .thenRejected('category-not-found'));
   test.each(commands)('$type on nothing', (command) =>
     given()
       .when({ ...command, by: ada })
-      .thenRejected('category-not-found'),
-  );
+      .thenRejected('category-not-found'));
   test.each(commands)('$type on a deleted one', (command) =>
     given(created, deleted)
       .when({ ...command, by: ada })
-      .thenRejected('category-not-found'),
-  );
+      .thenRejected('category-not-found'));
 });

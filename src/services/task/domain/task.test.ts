@@ -79,8 +79,7 @@ describe('the trash', () => {
     { type: 'ReopenTask', by: ada },
     { type: 'DeleteTask', by: ada },
   ] as const)('lets nothing else be done: $type', (command) =>
-    given(created, deleted).when(command).thenRejected('task-deleted'),
-  );
+    given(created, deleted).when(command).thenRejected('task-deleted'));
   test('a restored task is still completed', () =>
     given(created, completed, deleted, restored)
       .when({ type: 'CompleteTask', by: ada })
@@ -111,11 +110,9 @@ describe('another’s task is an absent one', () => {
   test.each(commands)('$type by somebody else', (command) =>
     given(created)
       .when({ ...command, by: bob })
-      .thenRejected('task-not-found'),
-  );
+      .thenRejected('task-not-found'));
   test.each(commands)('$type on nothing', (command) =>
     given()
       .when({ ...command, by: ada })
-      .thenRejected('task-not-found'),
-  );
+      .thenRejected('task-not-found'));
 });

@@ -36,7 +36,7 @@ const reservations = (event: UserEvent, _before: User | undefined) => {
 };
 
 export const users = aggregate({
-  category: 'user',
+  streamPrefix: 'user',
   decider: user,
   subject: (_user, id: string): UserId => id as UserId, // the stream's id is the user's
   readModel: userProfile,
@@ -45,7 +45,7 @@ export const users = aggregate({
 });
 
 export const sessions = aggregate({
-  category: 'session',
+  streamPrefix: 'session',
   decider: session,
   subject: ({ userId }, _id: string | SessionId) => userId,
   readModel: sessionList,
