@@ -18,7 +18,7 @@ export type Row =
   | { readonly statement: Statement; readonly values: readonly unknown[]; readonly expect: number };
 
 /** That a command was done: kept with it, so that a repeated request is answered from the streams at these versions. */
-export type IdempotencyRecord = IdempotencyScope & {
+type IdempotencyRecord = IdempotencyScope & {
   readonly bodyHash: string;
   readonly results: readonly StreamVersion[];
 };

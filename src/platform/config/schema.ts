@@ -30,7 +30,12 @@ export const Environment = Type.Object({
   }),
   HOST: text('the address to listen on', '127.0.0.1'),
   PORT: port('the port to listen on; 0 = any free one', 8000),
-  PUBLIC_URL: optional('how people reach this installation; by default http://localhost:PORT'),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      format: 'web-address',
+      description: 'how people reach this installation; by default http://localhost:PORT',
+    }),
+  ),
   DATA_DIR: text('where the embedded database and generated keys lie', './data'),
   DB_HOST: optional('a PostgreSQL server (15 or newer); without it, one is started here under DATA_DIR'),
   DB_PORT: port('its port', 5432),
@@ -40,7 +45,12 @@ export const Environment = Type.Object({
   ...ownDatabase('USER', 'the user service'),
   ...ownDatabase('TASK', 'the task service'),
   ...ownDatabase('KEYS', 'the keys of personal data'),
-  JWT_PRIVATE_KEYS: optional('a JWK set of ES256 private keys, newest first; by default one is made under DATA_DIR'),
+  JWT_PRIVATE_KEYS: Type.Optional(
+    Type.String({
+      format: 'private-keys',
+      description: 'a JWK set of ES256 private keys, newest first; by default one is made under DATA_DIR',
+    }),
+  ),
   MASTER_KEY: Type.Optional(
     Type.String({
       minLength: 32,

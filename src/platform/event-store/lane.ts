@@ -23,6 +23,6 @@ export const murmur2 = (bytes: Uint8Array): number => {
   return (hash ^ (hash >>> 15)) | 0;
 };
 
-export const LANES = 64;
+const LANES = 64;
 /** The ordered slice of a topic, 0–63, in which all events of a key travel. */
 export const laneOf = (key: string): number => (murmur2(new TextEncoder().encode(key)) & 0x7fffffff) % LANES;

@@ -4,7 +4,7 @@ import type { Principal, TokenVerifier } from '../auth/tokens.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { refuse } from './problems.ts';
 
-export type Access = 'public' | 'user';
+type Access = 'public' | 'user';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

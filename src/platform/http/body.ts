@@ -20,7 +20,7 @@ export const readJsonBodies = (app: FastifyInstance): void => {
 };
 
 /** Throws HttpProblem: malformed-json, too-deep, invalid-input. */
-export const parseJson = (body: Buffer): unknown => {
+const parseJson = (body: Buffer): unknown => {
   if (isTooDeep(body)) throw refuse('too-deep');
   let text: string;
   let value: unknown;

@@ -1,7 +1,7 @@
 /** How a process says how it is. Parts answer for themselves; what they say to the outside names no address. */
 import type { HttpApp } from './server.ts';
 
-export type PartHealth = { readonly status: 'ok' | 'degraded' | 'down'; readonly detail?: string };
+type PartHealth = { readonly status: 'ok' | 'degraded' | 'down'; readonly detail?: string };
 /** Asks one part; must answer within a second or count as down. */
 export type HealthCheck = () => Promise<PartHealth>;
 export type HealthChecks = Readonly<Record<string, HealthCheck>>;

@@ -20,7 +20,7 @@ export const History = Type.Object({
   nextCursor: Type.Union([Type.String(), Type.Null()]),
 });
 
-export const ProblemDocument = Type.Object(
+const ProblemDocument = Type.Object(
   {
     type: Type.String(),
     title: Type.String(),

@@ -6,7 +6,7 @@ import { freshBytes } from '../keys/random.ts';
 import { formats } from '../schema/formats.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-export type Trace = { readonly traceId: string; readonly traceparent: string };
+type Trace = { readonly traceId: string; readonly traceparent: string };
 declare module 'fastify' {
   interface FastifyRequest {
     trace: Trace;
@@ -22,7 +22,7 @@ export const requestId = ({ headers }: Pick<IncomingMessage, 'headers'>): string
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 /** The caller's trace continued with a span of ours, or a new one named after the request. */
-export const traceOf = (traceparent: unknown, requestId: string): Trace => {
+const traceOf = (traceparent: unknown, requestId: string): Trace => {
   const [, traceId = requestId.replaceAll('-', ''), flags = '00'] = TRACEPARENT.exec(String(traceparent)) ?? [];
   return { traceId, traceparent: `00-${traceId}-${freshBytes(8).toString('hex')}-${flags}` };
 };

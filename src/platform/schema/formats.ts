@@ -26,6 +26,25 @@ const isTimeZone = (zone: string): boolean => {
   return answer;
 };
 
+/** Where people are sent: an origin, perhaps with a path. */
+const isWebAddress = (text: string): boolean => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return /^https?:$/.test(url?.protocol ?? '') && url?.search === '' && url.hash === '' && url.username === '';
+};
+
+/** A JWK set of private P-256 keys with names. What is wrong with it is not told: a parser's message quotes its input. */
+const arePrivateKeys = (text: string): boolean => {
+  let keys: unknown;
+  try {
+    ({ keys } = JSON.parse(text));
+  } catch {
+    return false;
+  }
+  const isKey = (key: Partial<Record<'kty' | 'crv' | 'd' | 'kid', unknown>> | null) =>
+    key?.kty === 'EC' && key.crv === 'P-256' && typeof key.d === 'string' && typeof key.kid === 'string';
+  return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
+};
+
 const accepts = (attempt: () => unknown): boolean => {
   try {
     attempt();
@@ -44,5 +63,7 @@ export const formats = {
   date: (text: string) => DATE.test(text) && dayExists(text) && text !== '9999-12-31',
   email: (text: string) => EMAIL.test(text) && text.indexOf('@') <= 64,
   'time-zone': isTimeZone,
+  'web-address': isWebAddress,
+  'private-keys': arePrivateKeys,
   locale: (text: string) => accepts(() => Intl.getCanonicalLocales(text)),
 } as const;

@@ -73,4 +73,6 @@ const FORMAT_WORDS: Readonly<Record<string, string>> = {
   'time-zone': 'must be an IANA time zone, such as Europe/Berlin',
   locale: 'must be a BCP 47 language tag, such as en-GB',
   email: 'must be an e-mail address',
+  'web-address': 'must be an http or https address without query, such as https://tasks.example.org',
+  'private-keys': 'must be a JWK set of private P-256 keys, each with a kid',
 };

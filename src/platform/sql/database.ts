@@ -18,7 +18,7 @@ export type Session = {
   readonly alive: () => boolean;
   close(): Promise<void>;
 };
-export type Result<Row> = { readonly rows: readonly Row[]; readonly command: string; readonly count: number };
+type Result<Row> = { readonly rows: readonly Row[]; readonly command: string; readonly count: number };
 
 export type Database = {
   /** A statement that changes nothing: asked a second time when its connection broke under it. */

@@ -4,23 +4,23 @@
  */
 import { type DestinationStream, type Logger as Pino, pino } from 'pino';
 
-export type LogFields = {
-  readonly requestId?: string;
-  readonly traceId?: string;
-  readonly method?: string;
-  /** The route's pattern, never the address with what a person typed into it. */
-  readonly route?: string;
-  readonly status?: number;
-  readonly code?: string;
-  readonly ms?: number;
-  readonly userId?: string;
-  readonly service?: string;
-  readonly signal?: string;
-  readonly url?: string;
-  readonly reason?: string;
-  readonly count?: number;
-  readonly error?: unknown;
-};
+/** `route` is the route's pattern, never the address with what a person typed into it. */
+const TEXTS = [
+  'requestId',
+  'traceId',
+  'method',
+  'route',
+  'code',
+  'userId',
+  'service',
+  'signal',
+  'url',
+  'reason',
+] as const;
+const NUMBERS = ['status', 'ms', 'count'] as const;
+export type LogFields = { readonly [Name in (typeof TEXTS)[number]]?: string | undefined } & {
+  readonly [Name in (typeof NUMBERS)[number]]?: number | undefined;
+} & { readonly error?: unknown };
 export type Logger = {
   readonly [Level in 'debug' | 'info' | 'warn' | 'error']: (message: string, fields?: LogFields) => void;
 };
@@ -31,8 +31,16 @@ export const createLogger = (level: string, destination?: DestinationStream): Lo
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error') =>
     (message: string, { error, ...fields }: LogFields = {}) =>
-      out[name]({ ...fields, ...(error !== undefined && { error: describe(error) }) }, message);
+      out[name]({ ...listed(fields), ...(error !== undefined && { error: describe(error) }) }, message);
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+};
+
+/** The compiler refuses other names where fields are written out; a variable may carry more than its type says. */
+const listed = (fields: LogFields): object => {
+  const kept: Record<string, string | number> = {};
+  for (const name of TEXTS) if (typeof fields[name] === 'string') kept[name] = fields[name];
+  for (const name of NUMBERS) if (typeof fields[name] === 'number') kept[name] = fields[name];
+  return kept;
 };
 
 /** A driver's message may quote a value ("invalid input syntax for type uuid: …"), so only SQLSTATE and names are kept. */

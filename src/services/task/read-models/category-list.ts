@@ -19,7 +19,7 @@ const columns = {
   createdAt: instant(),
   updatedAt: instant(),
 };
-export const categoryTable = table('category_list', columns);
+const categoryTable = table('category_list', columns);
 export type CategoryRow = RowOf<typeof columns>;
 
 export const categoryList = readModel<CategoryRow, CategoryEvent, 'category.created'>(categoryTable, {

@@ -11,7 +11,7 @@ const columns = {
   method: text<'password'>(),
   startedAt: instant(),
 };
-export const sessionTable = table('user_session', columns);
+const sessionTable = table('user_session', columns);
 export type SessionRow = RowOf<typeof columns>;
 
 export const sessionList = readModel<SessionRow, SessionEvent, 'user.authenticated'>(sessionTable, {
