@@ -2,7 +2,7 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Config } from './config.ts';
+import { type Config, ConfigurationError } from './config.ts';
 
 export type Secrets = {
   /** A JWK set of private ES256 keys as JSON; the first signs. */
@@ -29,7 +29,7 @@ const keptSecrets = async (dataDir: string): Promise<Secrets> => {
   const draft = `${file}.${randomUUID()}`;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+    return await readKept(file);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
@@ -41,7 +41,19 @@ const keptSecrets = async (dataDir: string): Promise<Secrets> => {
   } finally {
     await unlink(draft);
   }
-  return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+  return readKept(file);
+};
+
+/** Throws ConfigurationError for a file that is not as it was written; a parser's message would quote what is in it. */
+const readKept = async (file: string): Promise<Secrets> => {
+  const text = await readFile(file, 'utf8');
+  try {
+    return JSON.parse(text) as Secrets;
+  } catch {
+    throw new ConfigurationError(
+      `${file} is damaged; take it back from a backup, for what it sealed cannot be read without it`,
+    );
+  }
 };
 
 const madeSecrets = (): Secrets => {
