@@ -25,7 +25,7 @@ const category = async () =>
 const shownHeaders = ({ etag, location }: Record<string, unknown>) => ({ etag, location });
 
 type Write = { method: string; url: string; body?: object };
-const WRITES: Record<string, { write: () => Promise<Write>; later?: (url: string) => Promise<unknown> }> = {
+const WRITES: Record<string, { write: () => Promise<Write> }> = {
   'creating a task': { write: async () => ({ method: 'POST', url: '/api/v1/tasks', body: { title: 'new' } }) },
   'creating a category': { write: async () => ({ method: 'POST', url: '/api/v1/categories', body: { name: 'new' } }) },
   'changing a task': { write: async () => ({ method: 'PATCH', url: await task(), body: { title: 'changed' } }) },
