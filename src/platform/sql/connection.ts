@@ -77,6 +77,9 @@ export const connect = async (options: ConnectionOptions): Promise<pg.Client> =>
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
   });
+  // A server that goes away may say so in the breath in which it lets us in, before our caller listens; unheard, it
+  // would end the process. Whoever has a query under way is told by that query.
+  client.on('error', () => undefined);
   try {
     await client.connect();
     return client;
