@@ -14,12 +14,10 @@ export type EventStore = {
    * is not below every running transaction is not shown yet, so an open writing transaction holds the feed back.
    */
   feed(after: FeedPosition, limit: number): Promise<readonly StoredEvent[]>;
-  /** The newest committed events, oldest of them first. */
+  /** The newest events that `feed` would show, oldest of them first. */
   newest(limit: number): Promise<readonly StoredEvent[]>;
   /** One stream as it lies. */
   sealed(stream: string): Promise<readonly StoredEvent[]>;
-  /** The same of one request and all that came of it; at most 1,000. */
-  correlated(correlationId: string): Promise<readonly StoredEvent[]>;
   /** Opens what `feed` gave. */
   open(events: readonly StoredEvent[]): Promise<readonly RecordedEvent[]>;
 };
@@ -31,20 +29,17 @@ const LOAD = statement(
   `select ${COLUMNS} from event where stream = $1 and version > $2 order by version`,
 );
 // A cursor on the sequence alone would lose events: positions are given before, and become visible after, one another.
+const VISIBLE = `(era < (select max(number) from era) or tx < pg_snapshot_xmin(pg_current_snapshot()))`;
 const FEED = statement(
   'event-feed',
-  `select ${COLUMNS} from event where (era, tx, position) > ($1, $2::xid8, $3)
-   and (era < (select max(number) from era) or tx < pg_snapshot_xmin(pg_current_snapshot()))
+  `select ${COLUMNS} from event where (era, tx, position) > ($1, $2::xid8, $3) and ${VISIBLE}
    order by event.era, event.tx, event.position limit $4`,
 );
 const NEWEST = statement(
   'event-newest',
-  `select * from (select ${COLUMNS} from event order by event.era desc, event.tx desc, event.position desc limit $1) newest
-   order by era, tx::xid8, position`,
-);
-const CORRELATED = statement(
-  'event-correlated',
-  `select ${COLUMNS} from event where (metadata ->> 'correlationId')::uuid = $1 order by event.era, event.tx, event.position limit 1000`,
+  `select * from (
+     select ${COLUMNS} from event where ${VISIBLE} order by event.era desc, event.tx desc, event.position desc limit $1
+   ) newest order by era, tx::xid8, position`,
 );
 
 type Row = Omit<StoredEvent, 'at' | 'metadata'> & FeedPosition & { readonly metadata: Metadata };
@@ -62,7 +57,6 @@ export const openEventStore = (database: Database, catalog: EventCatalog, keys: 
       (await database.read<Row>(FEED, [era, tx, position, limit])).map(stored),
     newest: async (limit) => (await database.read<Row>(NEWEST, [limit])).map(stored),
     sealed: async (stream) => (await database.read<Row>(LOAD, [stream, 0])).map(stored),
-    correlated: async (correlationId) => (await database.read<Row>(CORRELATED, [correlationId])).map(stored),
   };
 };
 
