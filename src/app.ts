@@ -18,6 +18,9 @@ export type App = {
   close(): Promise<void>;
 };
 
+/** ms: every request is answered sooner; who is connected longer has not sent all of theirs, and may never. */
+const DRAIN = 5_000;
+
 /** Connects to nothing yet; the schemas must be migrated before the first request. */
 export const buildApp = async (
   config: Config,
@@ -49,7 +52,8 @@ export const buildApp = async (
     http,
     close: async () => {
       stopping = true;
-      await http.close();
+      const patience = setTimeout(() => http.server.closeAllConnections(), DRAIN);
+      await http.close().finally(() => clearTimeout(patience));
       await Promise.all(services.map((service) => service.close()));
     },
   };

@@ -5,9 +5,9 @@ import type { HttpApp } from '#platform/http/server.ts';
 import type { Running } from '#platform/lifecycle/process.ts';
 import { waitForDatabase } from '#platform/lifecycle/wait-for-database.ts';
 import { migrate } from '#platform/migrations/migrate.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
+import { createLogger, type Logger } from '#platform/telemetry/logger.ts';
 import { buildApp } from './app.ts';
-import { openDatabaseServer } from './database.ts';
+import { openDatabaseServer, type RunningDatabase } from './database.ts';
 import { migrationTargets } from './installation.ts';
 
 const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
@@ -15,14 +15,23 @@ const tell = (line: string): void => void process.stderr.write(`taskwire: ${line
 export const startAll = async (): Promise<Running> => {
   const config = readConfig();
   const logger = createLogger(config.LOG_LEVEL);
-  const secrets = await readSecrets(config);
   const server = await openDatabaseServer(config, tell);
+  try {
+    return await startOn(server, config, logger);
+  } catch (error) {
+    await server.stop(); // whoever cannot start leaves nothing running
+    throw error;
+  }
+};
+
+const startOn = async (server: RunningDatabase, config: Config, logger: Logger): Promise<Running> => {
   await waitForDatabase(server.address, tell);
   for (const target of migrationTargets(config, server.address)) {
     const applied = await migrate(target);
     if (applied.length > 0) tell(`${target.schema}: applied ${applied.join(', ')}`);
   }
 
+  const secrets = await readSecrets(config);
   const app = await buildApp(config, secrets, server.address, logger);
   const url = await listen(app.http, config);
   await server.announce(url);

@@ -1,17 +1,21 @@
 /** The database processes of one data folder, as the system sees them. */
 import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
 
-/** The main process of the embedded PostgreSQL in `dataDir`, while there is one. */
-export const postmasterOf = async (dataDir: string): Promise<number | undefined> => {
-  const cluster = join(await realpath(dataDir), 'postgres');
+/** The main processes of databases that lie in `folder` or below it. */
+export const postmastersBelow = async (folder: string): Promise<readonly number[]> => {
+  const root = await realpath(folder);
+  const found: number[] = [];
   for (const pid of await pids()) {
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-    if (cwd === cluster && command.includes('\0-D\0')) return pid;
+    if (cwd.startsWith(`${root}/`) && command.includes('\0-D\0')) found.push(pid);
   }
-  return undefined;
+  return found;
 };
+
+/** The main process of the embedded PostgreSQL in `dataDir`, while there is one. */
+export const postmasterOf = async (dataDir: string): Promise<number | undefined> =>
+  (await postmastersBelow(dataDir))[0];
 
 /** A process and those it started. */
 export const withChildren = async (parent: number): Promise<readonly number[]> => {

@@ -1,12 +1,11 @@
 /** The product as people run it: `taskwire …` in processes of their own, on data folders of their own. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
-import { postmasterOf, signalAll } from './processes.ts';
+import { postmastersBelow, signalAll } from './processes.ts';
 import { until } from './until.ts';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -62,13 +61,7 @@ export const productBed = () => {
     for (const run of runs) if (run.running()) run.signal('SIGKILL');
     await Promise.all(runs.splice(0).map(({ exit }) => exit));
     for (const made of folders.splice(0)) {
-      for (const name of ['data', 'other']) {
-        const dataDir = join(made, name);
-        await until(
-          `the database in ${dataDir} to end`,
-          async () => !(existsSync(dataDir) && (await postmasterOf(dataDir))),
-        );
-      }
+      await until(`the databases below ${made} to end`, async () => (await postmastersBelow(made)).length === 0);
       await rm(made, { recursive: true, force: true });
     }
   };
