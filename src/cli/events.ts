@@ -5,13 +5,15 @@ import { type NamedStore, withStores } from './with-stores.ts';
 
 type Options = { readonly open?: boolean };
 
-export const eventsShow = (stream: string, options: Options): Promise<void> =>
-  withStores(async (stores) => {
+export const eventsShow = (stream: string, options: Options): Promise<void> => {
+  endWithReader();
+  return withStores(async (stores) => {
     const found = await Promise.all(stores.map(async ({ store }) => ({ store, events: await store.sealed(stream) })));
     const holder = found.find(({ events }) => events.length > 0);
     if (holder === undefined) throw new Error(`there is no stream ${stream}`);
     for (const event of holder.events) console.log(await line(holder.store, event, options));
   });
+};
 
 export const eventsTail = ({
   lines,
@@ -20,6 +22,7 @@ export const eventsTail = ({
 }: Options & { readonly lines: string; readonly follow?: boolean }): Promise<void> => {
   const count = Number(lines);
   if (!Number.isInteger(count) || count < 0) throw new Error('--lines must be a whole number');
+  endWithReader();
   return withStores(async (stores) => {
     const tails = await Promise.all(stores.map((one) => newest(one, count)));
     const recent = tails.flatMap(({ store, events }) => events.map((event) => ({ store, event })));
@@ -40,10 +43,15 @@ export const eventsTail = ({
   });
 };
 
+/** Whoever reads us may have read enough, as in `events tail -f | head`: then nothing is left to do. */
+const endWithReader = (): void => {
+  process.stdout.on('error', () => process.exit());
+};
+
 type Tail = { readonly store: EventStore; readonly events: readonly StoredEvent[]; readonly at: FeedPosition };
 const newest = async ({ store }: NamedStore, count: number): Promise<Tail> => {
   const events = await store.newest(Math.max(count, 1));
-  return { store, events: events.slice(events.length - count), at: events.at(-1)?.at ?? FEED_START };
+  return { store, events: count > 0 ? events : [], at: events.at(-1)?.at ?? FEED_START };
 };
 
 const line = async (store: EventStore, event: StoredEvent, { open }: Options): Promise<string> => {

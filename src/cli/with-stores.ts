@@ -3,9 +3,10 @@ import { type Config, readConfig } from '#platform/config/config.ts';
 import { readSecrets } from '#platform/config/secrets.ts';
 import type { EventStore } from '#platform/event-store/store.ts';
 import { openServiceKit } from '#platform/lifecycle/service-kit.ts';
+import { migrationStatus } from '#platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import { joinDatabaseServer } from '../database.ts';
-import { SERVICES, whereIs } from '../installation.ts';
+import { migrationTargets, SERVICES, whereIs } from '../installation.ts';
 
 const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
 
@@ -22,6 +23,10 @@ export const withDatabase = async <T>(run: (config: Config, address: DatabaseAdd
 export type NamedStore = { readonly service: string; readonly store: EventStore };
 export const withStores = <T>(run: (stores: readonly NamedStore[]) => Promise<T>): Promise<T> =>
   withDatabase(async (config, address) => {
+    for (const target of migrationTargets(config, address)) {
+      const pending = (await migrationStatus(target)).filter(({ appliedAt }) => appliedAt === null);
+      if (pending.length > 0) throw new Error(`there is no event store of this release yet: run \`taskwire migrate\``);
+    }
     const { masterKey } = await readSecrets(config);
     const kits = SERVICES.map((service) =>
       openServiceKit({ ...service, ...whereIs(service, config, address), masterKey }),

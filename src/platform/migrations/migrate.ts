@@ -44,12 +44,20 @@ export const migrate = async (target: MigrationTarget): Promise<readonly string[
 };
 
 /** Every migration known here, and when it was applied; changes nothing. */
-export const migrationStatus = (target: MigrationTarget): Promise<readonly MigrationState[]> =>
-  withSession(target, async (session) => {
-    const files = await filesOf(target);
-    const applied = await appliedOf(session, target.schema);
-    return files.map(({ name }) => ({ schema: target.schema, name, appliedAt: applied.get(name)?.appliedAt ?? null }));
-  });
+export const migrationStatus = async (target: MigrationTarget): Promise<readonly MigrationState[]> => {
+  const files = await filesOf(target);
+  const applied = await appliedSoFar(target);
+  return files.map(({ name }) => ({ schema: target.schema, name, appliedAt: applied.get(name)?.appliedAt ?? null }));
+};
+
+const appliedSoFar = async (target: MigrationTarget): ReturnType<typeof appliedOf> => {
+  try {
+    return await withSession(target, (session) => appliedOf(session, target.schema));
+  } catch (error) {
+    if (hasState(error, NO_SUCH_DATABASE)) return new Map(); // the first migration makes it
+    throw error;
+  }
+};
 
 const RECORD = statement('migration-record', 'insert into schema_migration (name, checksum) values ($1, $2)');
 
@@ -150,10 +158,10 @@ const ensureDatabase = async (address: DatabaseAddress): Promise<void> => {
   }
 };
 const DATABASE = statement('database-exists', 'select from pg_database where datname = $1');
-const isRefusal = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  ['42501', '42P04', '28000', '28P01', '3D000'].includes(String(error.code));
+const NO_SUCH_DATABASE = '3D000';
+const isRefusal = (error: unknown): boolean => hasState(error, '42501', '42P04', '28000', '28P01', NO_SUCH_DATABASE);
+const hasState = (error: unknown, ...sqlStates: readonly string[]): boolean =>
+  error instanceof Error && 'code' in error && sqlStates.includes(String(error.code));
 
 const withSession = async <T>(
   { address, schema }: Pick<MigrationTarget, 'address' | 'schema'>,

@@ -1,0 +1,166 @@
+/** `taskwire …` beside a running server, and without one. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ask, newPerson } from './support/client.ts';
+import { postmasterOf } from './support/processes.ts';
+import { productBed, ROOT, type Server } from './support/product.ts';
+
+const bed = productBed();
+let DATA_DIR: string;
+let server: Server | undefined;
+let ask: Ask;
+let stream: string;
+afterAll(bed.clear);
+
+/** What a command says, once it has ended. */
+const taskwire = async (...args: readonly string[]) => {
+  const run = bed.taskwire(args, { env: { DATA_DIR } });
+  const { code } = await run.exit;
+  return { code, output: run.output(), lines: run.output().trimEnd().split('\n') };
+};
+const stop = async (): Promise<void> => {
+  server?.signal('SIGTERM');
+  await server?.exit;
+  server = undefined;
+};
+
+beforeAll(async () => {
+  DATA_DIR = await bed.folder();
+});
+
+describe('before anything was ever started', () => {
+  test('help names every command, and starts nothing', async () => {
+    const { code, output } = await taskwire('--help');
+    expect(code).toBe(0);
+    for (const command of ['start', 'migrate', 'events']) expect(output).toContain(`  ${command}`);
+    expect((await taskwire('events', '--help')).output).toMatch(/show .*tail /s);
+    expect(existsSync(DATA_DIR)).toBe(false);
+  });
+
+  test.each([
+    { args: ['dance'], says: /unknown command 'dance'/ },
+    { args: ['start', '--loud'], says: /unknown option '--loud'/ },
+    { args: ['events', 'show'], says: /missing required argument 'stream'/ },
+    { args: ['events', 'tail', '-n'], says: /option '-n, --lines <count>' argument missing/ },
+    { args: ['events', 'tail', '-n', 'few'], says: /--lines must be a whole number/ },
+    { args: ['migrate', 'twice'], says: /too many arguments for 'migrate'/ },
+  ])('taskwire $args is refused with what is wrong', async ({ args, says }) => {
+    const { code, output } = await taskwire(...args);
+    expect(output).toMatch(says);
+    expect(code).toBe(1);
+    expect(existsSync(DATA_DIR)).toBe(false);
+  });
+
+  test('a status lists every migration as pending, and events wait for them', async () => {
+    const { code, output, lines } = await taskwire('migrate', 'status');
+    expect(code).toBe(0);
+    expect(output).toContain('task/001_task');
+    expect(lines.filter((line) => /\d{3}_/.test(line)).every((line) => line.endsWith('pending'))).toBe(true);
+    expect(await taskwire('events', 'tail')).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/run `taskwire migrate`/),
+    });
+  });
+
+  test('migrate brings every schema up to date, once', async () => {
+    const first = await taskwire('migrate');
+    expect(first).toMatchObject({ code: 0, output: expect.stringMatching(/task_service: applied .*001_task/) });
+    expect(await taskwire('migrate')).toMatchObject({
+      code: 0,
+      lines: ['keys: up to date', 'user_service: up to date', 'task_service: up to date'],
+    });
+    expect(await taskwire('events', 'tail')).toMatchObject({ code: 0, output: '' });
+    expect(await postmasterOf(DATA_DIR)).toBeUndefined();
+  });
+});
+
+describe.each([{ where: 'beside a running server' }, { where: 'without a server' }])('$where', ({ where }) => {
+  beforeAll(async () => {
+    if (where === 'without a server') return stop();
+    server = await bed.start({ env: { DATA_DIR } });
+    ({ ask } = await newPerson(server.url));
+    const task = await ask('POST', '/api/v1/tasks', { body: { title: 'Nobody else reads this' } });
+    stream = `task-${task.body?.id}`;
+    await ask('PATCH', `/api/v1/tasks/${task.body?.id}`, { body: { priority: 'high' } });
+    await ask('POST', `/api/v1/tasks/${task.body?.id}/complete`);
+  });
+
+  test('migrate finds nothing to do, and says when what was done', async () => {
+    expect((await taskwire('migrate')).lines).toContain('task_service: up to date');
+    const { lines } = await taskwire('migrate', 'status');
+    expect(lines.length).toBeGreaterThan(4);
+    for (const line of lines) expect(line).toMatch(/ \d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  });
+
+  test('events show prints a stream in order, with what is personal sealed unless it shall be opened', async () => {
+    const sealed = await taskwire('events', 'show', stream);
+    expect(sealed.code).toBe(0);
+    expect(sealed.lines.map((line) => line.split(/ {2,}/).slice(1, 3))).toEqual([
+      [`${stream}@1`, 'task.created'],
+      [`${stream}@2`, 'task.updated'],
+      [`${stream}@3`, 'task.completed'],
+    ]);
+    expect(sealed.output).not.toContain('Nobody else');
+    expect((await taskwire('events', 'show', stream, '--open')).lines[0]).toContain('"title":"Nobody else reads this"');
+    expect(await taskwire('events', 'show', 'task-none')).toMatchObject({
+      code: 1,
+      output: 'taskwire: there is no stream task-none\n',
+    });
+  });
+
+  test('events tail prints as many of the newest as asked for, of all services', async () => {
+    const types = async (n: string) =>
+      (await taskwire('events', 'tail', '-n', n)).lines.map((line) => line.split(/ {2,}/)[2]);
+    expect(await types('2')).toEqual(['task.updated', 'task.completed']);
+    expect(await types('5')).toEqual([
+      'user.created',
+      'user.authenticated',
+      'task.created',
+      'task.updated',
+      'task.completed',
+    ]);
+    expect((await taskwire('events', 'tail', '-n', '0')).output).toBe('');
+  });
+});
+
+describe('events tail -f', () => {
+  beforeAll(async () => {
+    server = await bed.start({ env: { DATA_DIR } });
+    ({ ask } = await newPerson(server.url));
+  });
+
+  test('goes on with what is committed', async () => {
+    const tail = bed.taskwire(['events', 'tail', '-n', '1', '-f'], { env: { DATA_DIR } });
+    await tail.said(/user\.authenticated/);
+    const id = (await ask('POST', '/api/v1/tasks', { body: { title: 'Seen at once' } })).body?.id;
+    await tail.said(new RegExp(`task-${id}@1 +task\\.created`));
+    await ask('POST', `/api/v1/tasks/${id}/complete`);
+    await tail.said(new RegExp(`task-${id}@2 +task\\.completed`));
+    expect(tail.output().trimEnd().split('\n')).toHaveLength(3);
+    tail.signal('SIGINT');
+    expect((await tail.exit).signal).toBe('SIGINT');
+  });
+
+  test('ends when nobody reads it any more', async () => {
+    const tail = spawn(process.execPath, [join(ROOT, 'bin/taskwire.js'), 'events', 'tail', '-n', '1', '-f'], {
+      env: { PATH: process.env.PATH, DATA_DIR },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise((resolve) => tail.once('exit', resolve));
+    await new Promise((resolve) => tail.stdout.once('data', resolve));
+    tail.stdout.destroy();
+    await ask('POST', '/api/v1/tasks', { body: { title: 'For nobody' } });
+    expect(await ended).toBe(0);
+  });
+
+  test('works without a server as well', async () => {
+    await stop();
+    const tail = bed.taskwire(['events', 'tail', '-n', '1', '-f'], { env: { DATA_DIR } });
+    await tail.said(/task\.created/);
+    tail.signal('SIGTERM');
+    await tail.exit;
+    server = await bed.start({ env: { DATA_DIR } });
+  });
+});
