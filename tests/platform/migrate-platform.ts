@@ -4,7 +4,7 @@ import { migrate } from '../../src/platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
 import { SCHEMA } from './notes.ts';
 
-export const platformFolder = (name: string): string =>
+const platformFolder = (name: string): string =>
   fileURLToPath(new URL(`../../src/platform/${name}/migrations`, import.meta.url));
 
 export const migratePlatform = async (address: DatabaseAddress): Promise<void> => {

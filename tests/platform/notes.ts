@@ -28,7 +28,7 @@ export const NOTE_EVENTS: EventRegistry = {
   'note.extended': { version: 1, topic: 'note.events', schema: Type.Object({ text: words }, closed), upcasts: [] },
 };
 
-export type NoteEvent =
+type NoteEvent =
   | Event<'note.written', { readonly ownerId: string; readonly text: Personal<string> }>
   | Event<'note.extended', { readonly text: Personal<string> }>;
 type Note = { readonly ownerId: string; readonly length: number };
@@ -53,7 +53,7 @@ const note: Decider<Note, NoteCommand, NoteEvent, 'note-exists' | 'note-missing'
 };
 
 const columns = { id: uuid(), version: integer(), text: orNull(text()), length: integer() };
-export type NoteRow = RowOf<typeof columns>;
+type NoteRow = RowOf<typeof columns>;
 export const noteTable = table('note_list', columns);
 /** For the superuser, who makes the table in a test's database. */
 export const NOTE_TABLE = `

@@ -21,6 +21,7 @@ export type Tally = Readonly<Record<string, number>>;
 
 const VERSION = statement('test-version', 'select max(version) as version from event where stream = $1');
 
+/** @public The processes of `inProcesses` import it. */
 export const prepareWriters = async ({ address, by, ids, writers, rounds }: Job) => {
   const kit = openNotes(address);
   const { executor } = kit.commands;

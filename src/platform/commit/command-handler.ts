@@ -22,17 +22,17 @@ export type CommandOptions = {
   readonly rows?: readonly Row[];
 };
 
-// Beside another process that writes the same stream without a pause, about every second try fails: of 256 such commands
-// two failed eight times.
-const TRIES = 20;
-const PAUSE = 20;
+// A time, not a number of tries: beside another process that writes the same stream without a pause most tries fail, and
+// the more so the busier the machine is (of 256 such commands two failed 8 times, and once one failed 20 times).
+const PATIENCE = 1_000;
+const PAUSE = 10;
 
 /** Streams that a decision relies on, at the versions it saw: guards of the commit. */
 export type Reliance = readonly Append[];
 
 /**
  * Carries out one command on one aggregate. Writes of other processes to the same stream lead to another load and
- * decision, up to 20 times, then throw Contended; a named version that no longer holds is answered as stale.
+ * decision, for a second, then throw Contended; a named version that no longer holds is answered as stale.
  * `lookUp` says, at each try anew and of the row as it was before, what else the command relies on, or why it cannot be.
  */
 export const handle = <
@@ -76,7 +76,8 @@ export const carryOut = <R, Code extends string, Taken extends string>(
   decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
 ): Promise<Outcome<R, Code | Taken>> =>
   kit.queue.inLine(streams, async () => {
-    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    const patience = performance.now() + PATIENCE;
+    do {
       const decided = await decide();
       if (decided.kind !== 'plans') return decided;
       const [{ done }] = decided.plans;
@@ -84,7 +85,7 @@ export const carryOut = <R, Code extends string, Taken extends string>(
       const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
       if (outcome) return outcome;
       await pause(Math.random() * PAUSE);
-    }
+    } while (performance.now() < patience);
     throw new Contended('other processes write to this at the same time');
   });
 

@@ -226,6 +226,16 @@ export const commitsSuite = (bed: Bed): void => {
       expect(await bed.sql(`select value from reservation where scope = 'name' and holder ~ '-0'`)).toEqual([]);
     });
 
+    test('while another process is at it, it is busy', async () => {
+      const { executor } = bed.open().commands;
+      const name = { scope: 'name', value: randomUUID(), holder: 'ada' };
+      await bed.sql('begin');
+      await bed.sql('select pg_advisory_xact_lock(hashtextextended($1, 8))', [`${name.scope}\u001f${name.value}`]);
+      expect(await executor.commit({ ...commitOf(), take: [name] })).toEqual({ verdict: 'busy' });
+      await bed.sql('rollback');
+      expect(await executor.commit({ ...commitOf(), take: [name] })).toEqual(ACCEPTED);
+    });
+
     test('only its holder can let go of it, and one commit can swap two', async () => {
       const { executor } = bed.open().commands;
       const [old, next] = upTo(2).map(() => ({ scope: 'name', value: randomUUID(), holder: 'ada' }));

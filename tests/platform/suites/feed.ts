@@ -44,7 +44,7 @@ export const feedSuite = (bed: Bed): void => {
   };
   /** Where the feed ends now, once all that was committed is shown. */
   const endOfFeed = async (store: EventStore): Promise<FeedPosition> => {
-    const [newest] = await store.newest(1);
+    const [newest] = await bed.sql('select id from event order by era desc, tx desc, position desc limit 1');
     const reader = follow(store, FEED_START, 500);
     while (newest && reader.seen.at(-1)?.id !== newest.id) await reader.poll();
     return reader.seen.at(-1)?.at ?? FEED_START;
@@ -113,6 +113,27 @@ export const feedSuite = (bed: Bed): void => {
       while (reader.seen.length < 30) await reader.poll();
       expect(reader.seen.map(({ version }) => version)).toEqual(upTo(30));
     });
+  });
+
+  test('of two transactions the one that began to write first comes first, even where its position came later', async () => {
+    const { store, executor } = bed.open().commands;
+    const start = await endOfFeed(store);
+    const next = async () => (await bed.sql<{ tx: string }>('select pg_current_xact_id()::text as tx'))[0]?.tx;
+    const [first, second] = [await next(), await next()];
+    const pattern = freshStream();
+    await executor.commit(commitOf(appendTo(pattern, 0)));
+    // Such a crossing takes two processes and a few microseconds; the superuser can make one.
+    await bed.sql(
+      `insert into event (position, tx, era, id, stream, version, topic, key, lane, type, schema_version, data, metadata)
+       overriding system value
+       select e.position + crossed.later, crossed.tx::xid8, e.era, gen_random_uuid(), 'crossed-' || crossed.tx, 1, topic, key,
+         lane, type, schema_version, data, metadata
+       from event e, (values ($1, 1000000), ($2, 0)) crossed(tx, later) where e.stream = $3`,
+      [first, second, pattern],
+    );
+    const reader = follow(store, start, 1);
+    while (reader.seen.length < 3) await reader.poll();
+    expect(reader.seen.map(({ stream }) => stream)).toEqual([`crossed-${first}`, `crossed-${second}`, pattern]);
   });
 
   describe('a transaction that is still writing holds the feed back, and nothing is lost by it', () => {

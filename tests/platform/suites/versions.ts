@@ -57,28 +57,29 @@ export const versionsSuite = (bed: Bed): void => {
   describe('64 writers lose nothing and store nothing twice', () => {
     const places: readonly [string, number, (job: Job) => Promise<Tally>][] = [
       ['in one process', 1, inThisProcess],
-      ['in two processes', 2, (job) => inProcesses(2, job)],
+      ['in two processes, 32 in each', 2, (job) => inProcesses(2, job)],
     ];
     for (const [place, processes, run] of places) {
-      for (const streams of [1, 64]) {
+      for (const streams of [1, 32]) {
         test(`commands on ${streams === 1 ? 'one stream' : 'many streams'}, ${place}: each is done`, async () => {
           const ids = await noteIds(streams);
-          const job: Job = { address: bed.address(), by: 'commands', ids, writers: 64, rounds: 2 };
-          expect(await run(job)).toEqual({ done: 64 * 2 * processes });
-          expect(await storedAfterBirth(ids)).toBe(64 * 2 * processes);
-          const rows = await bed.sql('select id from note_list where version = 1 + $1 and id = any($2)', [
-            (128 * processes) / streams,
-            ids,
-          ]);
+          const job: Job = { address: bed.address(), by: 'commands', ids, writers: 64 / processes, rounds: 2 };
+          expect(await run(job)).toEqual({ done: 64 * 2 });
+          expect(await storedAfterBirth(ids)).toBe(64 * 2);
+          const rows = await bed.sql(
+            `select n.id from note_list n where n.id = any($1)
+             and n.version = (select max(e.version) from event e where e.stream = 'note-' || n.id)`,
+            [ids],
+          );
           expect(rows, 'the row of each is that of its last event').toHaveLength(streams);
         });
 
         test(`bare commits on ${streams === 1 ? 'one stream' : 'many streams'}, ${place}: verdicts add up`, async () => {
           const ids = await noteIds(streams);
-          const job: Job = { address: bed.address(), by: 'commits', ids, writers: 64, rounds: 3 };
+          const job: Job = { address: bed.address(), by: 'commits', ids, writers: 64 / processes, rounds: 3 };
           const { accepted = 0, stale = 0, busy = 0, ...others } = await run(job);
           expect(others).toEqual({});
-          expect(accepted + stale + busy).toBe(64 * 3 * processes);
+          expect(accepted + stale + busy).toBe(64 * 3);
           expect(await storedAfterBirth(ids)).toBe(accepted);
           expect(accepted).toBeGreaterThan(0);
           if (streams === 1) expect(stale, 'they did get into each other’s way').toBeGreaterThan(0);
