@@ -81,7 +81,9 @@ export const carryOut = <R, Code extends string, Taken extends string>(
       const decided = await decide();
       if (decided.kind !== 'plans') return decided;
       const [{ done }] = decided.plans;
-      if (!decided.plans.some((one) => one.done.changed) && !idempotency) return done;
+      const writes =
+        decided.plans.some((one) => one.done.changed) || decided.rows.length > 0 || idempotency !== undefined;
+      if (!writes) return done;
       const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
       if (outcome) return outcome;
       await pause(Math.random() * PAUSE);

@@ -13,6 +13,7 @@
  * Rejected: a savepoint for each command (3 more trips, and subtransactions), all-or-nothing batches (25 conflicts
  * failed 1,500 commands), one function call per command (a third of the throughput).
  */
+import { CURRENT_ERA } from '../event-store/store.ts';
 import { type Database, type Session, statement } from '../sql/database.ts';
 import { DatabaseUnavailable, EXPECTATION_MISSED, StatementFault } from '../sql/errors.ts';
 import { appendArguments, type Refused, rowStatements, selectBatch, verdictsOf } from './batch.ts';
@@ -33,7 +34,6 @@ const BATCHES = 2;
 const COMMITS = 64;
 const DEADLINE = 2_700;
 const AT_ONCE = 500;
-const CURRENT_ERA = statement('current-era', 'select current_era() as era');
 const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as answer');
 
 type Waiting = {

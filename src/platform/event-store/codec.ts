@@ -10,8 +10,8 @@ import { freshBytes } from '../keys/random.ts';
 import type { CompiledEvent, EventCatalog, PersonalTree } from './catalog.ts';
 import { type RecordedEvent, type StoredEvent, streamId } from './event.ts';
 
-/** The key that seals a subject's fields; undefined once it was destroyed. */
-export type SubjectKey = KeyObject | undefined;
+/** The key that seals a subject's fields, or that there was one. None at all means that the keys were lost, not erased. */
+export type SubjectKey = KeyObject | 'destroyed';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -39,7 +39,7 @@ const unseal = ({ $sealed }: Sealed, key: KeyObject, place: string): unknown => 
  * Checks the data of a new event against its schema and seals what is personal. Throws, for it is a bug of ours, when
  * a field is undeclared or invalid, or when there is something personal and nobody whose key would seal it.
  */
-export const sealEvent = (compiled: CompiledEvent, event: Event, id: string, key: SubjectKey): unknown => {
+export const sealEvent = (compiled: CompiledEvent, event: Event, id: string, key: KeyObject | undefined): unknown => {
   const faults = compiled.faults(event.data);
   if (faults.length > 0) throw new Error(`${event.type} breaks its contract: ${JSON.stringify(faults)}`);
   if (compiled.personal === undefined) return event.data;
@@ -57,11 +57,14 @@ const sealTree = (value: unknown, tree: PersonalTree, key: KeyObject, place: str
   return copy;
 };
 
-/** Events opened and brought to today's schema. `keyOf` answers undefined for a subject whose key was destroyed. */
+/**
+ * Events opened and brought to today's schema. Throws when a sealed field has no key, not even a destroyed one: then the
+ * keys were not restored with the events, and to call the field erased would hide that for good.
+ */
 export const openEvent = (
   catalog: EventCatalog,
   stored: StoredEvent,
-  keyOf: (subject: string) => SubjectKey,
+  keyOf: (subject: string) => SubjectKey | undefined,
 ): RecordedEvent => {
   const compiled = catalog.get(stored.type);
   if (compiled === undefined || stored.schemaVersion > compiled.version) throw new UnknownEvent(stored);
@@ -77,10 +80,13 @@ export const openEvent = (
   };
 };
 
-const open = (value: unknown, key: SubjectKey, place: string): unknown => {
+const open = (value: unknown, key: SubjectKey | undefined, place: string): unknown => {
   if (Array.isArray(value)) return value.map((item, index) => open(item, key, `${place}/${index}`));
   if (!isObject(value)) return value;
-  if (isSealed(value)) return key === undefined ? ERASED : unseal(value, key, place);
+  if (isSealed(value)) {
+    if (key === undefined) throw new Error(`${place} is sealed, and its subject has no key: restore the keys`);
+    return key === 'destroyed' ? ERASED : unseal(value, key, place);
+  }
   const copy: Record<string, unknown> = {};
   for (const field of Object.keys(value)) copy[field] = open(value[field], key, `${place}/${field}`);
   return copy;

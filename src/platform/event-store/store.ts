@@ -35,6 +35,7 @@ const FEED = statement(
   `select ${COLUMNS} from event where (era, tx, position) > ($1, $2::xid8, $3) and ${VISIBLE}
    order by event.era, event.tx, event.position limit $4`,
 );
+export const CURRENT_ERA = statement('current-era', 'select current_era() as era');
 const NEWEST = statement(
   'event-newest',
   `select * from (
@@ -46,6 +47,18 @@ type Row = Omit<StoredEvent, 'at' | 'metadata'> & FeedPosition & { readonly meta
 const stored = ({ era, tx, position, ...event }: Row): StoredEvent => ({ ...event, at: { era, tx, position } });
 
 export const openEventStore = (database: Database, catalog: EventCatalog, keys: KeyRing): EventStore => {
+  // After a restore the old cluster's transaction ids may lie beyond this one's: the era that tells them apart is opened
+  // by whoever comes first, reader or writer.
+  let era: Promise<unknown> | undefined;
+  const inTodaysEra = async (): Promise<void> => {
+    era ??= database.write(CURRENT_ERA, []);
+    try {
+      await era;
+    } catch (error) {
+      era = undefined;
+      throw error;
+    }
+  };
   const open = async (events: readonly StoredEvent[]): Promise<readonly RecordedEvent[]> => {
     const keyOf = await keys.keysOf(events.map(({ subject }) => subject));
     return events.map((event) => openEvent(catalog, event, keyOf));
@@ -53,9 +66,14 @@ export const openEventStore = (database: Database, catalog: EventCatalog, keys: 
   return {
     open,
     load: async (stream, after = 0) => open((await database.read<Row>(LOAD, [stream, after])).map(stored)),
-    feed: async ({ era, tx, position }, limit) =>
-      (await database.read<Row>(FEED, [era, tx, position, limit])).map(stored),
-    newest: async (limit) => (await database.read<Row>(NEWEST, [limit])).map(stored),
+    feed: async ({ era, tx, position }, limit) => {
+      await inTodaysEra();
+      return (await database.read<Row>(FEED, [era, tx, position, limit])).map(stored);
+    },
+    newest: async (limit) => {
+      await inTodaysEra();
+      return (await database.read<Row>(NEWEST, [limit])).map(stored);
+    },
     sealed: async (stream) => (await database.read<Row>(LOAD, [stream, 0])).map(stored),
   };
 };

@@ -11,7 +11,7 @@ import type { ReadModel } from '../read-models/fold.ts';
 import { historyOf } from '../read-models/history.ts';
 import { idempotencyInFlight, keyedRequest, once } from './idempotency.ts';
 import { etagOf, ifMatch } from './preconditions.ts';
-import { HttpProblem, type ProblemTable, refuse } from './problems.ts';
+import { type ProblemTable, refusal, refuse } from './problems.ts';
 
 export type WriteKit = {
   readonly commands: CommandKit;
@@ -82,7 +82,7 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
           return { final: answer(outcome.row, outcome.version) };
         case 'rejected': {
           const { code, errors } = outcome;
-          return { refusal: new HttpProblem(code, problems[code], errors && { errors }) };
+          return { refusal: refusal(problems, code, errors && { errors }) };
         }
         case 'stale': {
           const { expected, current, past } = outcome;

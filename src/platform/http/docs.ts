@@ -28,9 +28,34 @@ export const describeRoutes = async (
       const { body, ...rest } = schema ?? {};
       const access = route.config?.access === 'public' ? {} : { security: [{ accessToken: [] }] };
       const hasBody = body !== undefined && !(typeof body === 'object' && body !== null && 'x-no-body' in body);
-      return { schema: { ...rest, ...(hasBody && { body }), ...access }, url };
+      const headers = access.security && headersOf(String(route.method), url);
+      return { schema: { ...rest, ...(hasBody && { body }), ...(headers && { headers }), ...access }, url };
     },
   });
+};
+
+const IDEMPOTENCY_KEY = {
+  type: 'string',
+  pattern: '^[\\x21-\\x7e]{1,253}$',
+  description: 'the same key and request are carried out once and answered alike for 24 hours',
+};
+const IF_MATCH = { type: 'string', pattern: '^"[0-9]{1,9}"$', description: 'the ETag that must still hold, else 412' };
+const IF_NONE_MATCH = {
+  type: 'string',
+  pattern: '^"[0-9]{1,9}"$',
+  description: 'the ETag that is known: 304 if it holds',
+};
+
+/** The conventions that the kit sees to for every route, which no route declares itself. */
+const headersOf = (method: string, url: string): object | undefined => {
+  const isSingle = /\/(:id|me)(\/(?!history)|$)/.test(url);
+  const reads = method === 'GET' || method === 'HEAD';
+  const properties = {
+    ...(!reads && { 'idempotency-key': IDEMPOTENCY_KEY }),
+    ...(!reads && isSingle && { 'if-match': IF_MATCH }),
+    ...(reads && isSingle && { 'if-none-match': IF_NONE_MATCH }),
+  };
+  return Object.keys(properties).length > 0 ? { type: 'object', properties } : undefined;
 };
 
 export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {

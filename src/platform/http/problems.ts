@@ -118,6 +118,18 @@ export class HttpProblem extends Error {
   }
 }
 
+/** A refusal by a code of a service's table. */
+export const refusal = <Code extends string>(
+  problems: ProblemTable<Code>,
+  code: Code,
+  extras?: ProblemExtras,
+): HttpProblem => new HttpProblem(code, problems[code], extras);
+/** Some of a table's problems, by their codes: those that one route may answer. */
+export const pick = <Code extends string, Some extends Code>(
+  problems: ProblemTable<Code>,
+  ...codes: readonly Some[]
+): ProblemTable => Object.fromEntries(codes.map((code) => [code, problems[code]]));
+
 export const refuse = (code: PlatformCode, extras: ProblemExtras = {}): HttpProblem =>
   new HttpProblem(code, PLATFORM_PROBLEMS[code], extras);
 /** A refusal of input that the schema let through. */

@@ -10,8 +10,8 @@ import { type Database, statement } from '../sql/database.ts';
 export type KeyRing = {
   /** The subject's key, made at the first use, in a transaction of its own. Throws SubjectErased for a destroyed one. */
   keyFor(subject: string): Promise<KeyObject>;
-  /** The keys of some subjects (nulls are passed over), to be asked one by one; undefined for destroyed ones. */
-  keysOf(subjects: readonly (string | null)[]): Promise<(subject: string) => SubjectKey>;
+  /** The keys of some subjects (nulls are passed over), to be asked one by one; undefined where there never was one. */
+  keysOf(subjects: readonly (string | null)[]): Promise<(subject: string) => SubjectKey | undefined>;
 };
 
 /** A destroyed key lives on in a process's memory for at most this long: the promise of erasure counts on it. */
@@ -28,7 +28,7 @@ export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
   const cache = new LRUCache<string, { readonly key: SubjectKey }>({ max: 50_000, ttl: CACHED_FOR });
 
   const remember = (subject: string, wrapped: Buffer | null): SubjectKey => {
-    const key = wrapped === null ? undefined : createSecretKey(unwrap(wrapped, wrapping, subject));
+    const key = wrapped === null ? 'destroyed' : createSecretKey(unwrap(wrapped, wrapping, subject));
     cache.set(subject, { key });
     return key;
   };
@@ -41,7 +41,7 @@ export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
         const [row] = await database.write<{ wrapped: Buffer | null }>(KEY_FOR, [subject, candidate]);
         key = remember(subject, row?.wrapped ?? null);
       }
-      if (key === undefined) throw new SubjectErased(`the key of ${subject} was destroyed`);
+      if (key === 'destroyed') throw new SubjectErased(`the key of ${subject} was destroyed`);
       return key;
     },
     keysOf: async (subjects) => {

@@ -32,6 +32,7 @@ export type ServiceKitOptions = {
 const STATEMENT_TIMEOUT = 2_000;
 const READ_CONNECTIONS = 3;
 const FORGET_EVERY = 10 * 60_000;
+const KEYS_PING = statement('ping-keys', 'select 1 from subject_key limit 1');
 const PING = statement('ping', 'select 1 from event limit 1');
 
 /** Connects to nothing yet: each part connects when it is first asked, and again whenever it must. */
@@ -59,7 +60,7 @@ export const openServiceKit = (options: ServiceKitOptions): ServiceKit => {
     commands,
     write: { commands, records, underWay: new Set() },
     health: async () => {
-      await database.read(PING, []);
+      await Promise.all([database.read(PING, []), keysDatabase.read(KEYS_PING, [])]);
       return { status: 'ok' };
     },
     close: async () => {

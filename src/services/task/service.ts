@@ -7,6 +7,7 @@ import { openServiceKit, type ServiceKitOptions } from '#platform/lifecycle/serv
 import { EVENTS } from './events.ts';
 import { categoryRoutes } from './http/category-routes.ts';
 import { categoryProblems, taskProblems } from './http/problems.ts';
+import { taskListRoutes } from './http/task-list-routes.ts';
 import { taskRoutes } from './http/task-routes.ts';
 
 export const TASK_SERVICE = {
@@ -27,6 +28,7 @@ export const openTaskService = (
     ...TASK_SERVICE,
     routes: (app) => {
       taskRoutes(ports)(app);
+      taskListRoutes(ports)(app);
       categoryRoutes(ports)(app);
     },
     problems: { ...taskProblems, ...categoryProblems },

@@ -3,13 +3,14 @@ import type { CategoryId } from '#contracts/task.ts';
 import { handle } from '#platform/commit/command-handler.ts';
 import { presenter, runCommand } from '#platform/http/commands.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
-import { HttpProblem } from '#platform/http/problems.ts';
+import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
 import { newId } from '#platform/keys/ids.ts';
 import { categories } from '../application/aggregates.ts';
 import { type DeleteCategory, deleteCategory } from '../application/delete-category.ts';
 import { categoryList, countCategories, findCategory, listCategories } from '../read-models/category-list.ts';
+import type { TaskPorts } from './ports.ts';
 import { categoryProblems } from './problems.ts';
 import { requester } from './requester.ts';
 import {
@@ -21,15 +22,7 @@ import {
   presentCategory,
   UpdateCategoryBody,
 } from './schemas.ts';
-import type { TaskPorts } from './task-routes.ts';
 
-const {
-  'category-not-found': notFound,
-  'category-archived': archived,
-  'category-not-archived': notArchived,
-  'category-not-empty': notEmpty,
-} = categoryProblems;
-const absent = { 'category-not-found': notFound };
 const category = presenter(categoryList, presentCategory);
 const USER = { access: 'user' } as const;
 
@@ -100,12 +93,16 @@ export const categoryRoutes =
           tags: ['categories'],
           summary: 'One category',
           params: CategoryParams,
-          response: responses({ 200: CategoryResource }, AUTHENTICATED, absent),
+          response: responses(
+            { 200: CategoryResource, 304: NoBody },
+            AUTHENTICATED,
+            pick(categoryProblems, 'category-not-found'),
+          ),
         },
       },
       async (request, reply) => {
         const row = await findCategory(database, request.params.id, requester(request));
-        if (row === undefined) throw new HttpProblem('category-not-found', notFound);
+        if (row === undefined) throw refusal(categoryProblems, 'category-not-found');
         return sendVersioned(request, reply, presentCategory(row));
       },
     );
@@ -120,10 +117,11 @@ export const categoryRoutes =
           summary: 'Change a category (merge-patch)',
           params: CategoryParams,
           body: UpdateCategoryBody,
-          response: responses({ 200: CategoryResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED], {
-            ...absent,
-            'category-archived': archived,
-          }),
+          response: responses(
+            { 200: CategoryResource },
+            [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED],
+            pick(categoryProblems, 'category-not-found', 'category-archived'),
+          ),
         },
       },
       (request, reply) =>
@@ -138,34 +136,25 @@ export const categoryRoutes =
     );
 
     const actions = [
-      {
-        path: '/categories/:id/archive',
-        type: 'ArchiveCategory',
-        summary: 'Let a category take no new tasks',
-        problems: { 'category-archived': archived },
-      },
-      {
-        path: '/categories/:id/unarchive',
-        type: 'UnarchiveCategory',
-        summary: 'Let it take tasks again',
-        problems: { 'category-not-archived': notArchived },
-      },
+      ['archive', 'ArchiveCategory', 'Let a category take no new tasks', 'category-archived'],
+      ['unarchive', 'UnarchiveCategory', 'Let it take tasks again', 'category-not-archived'],
     ] as const;
-    for (const { path, type, summary, problems } of actions) {
+    for (const [action, type, summary, rejection] of actions) {
       app.post(
-        path,
+        `/categories/:id/${action}`,
         {
           config: USER,
           schema: {
-            operationId: type.charAt(0).toLowerCase() + type.slice(1),
+            operationId: `${action}Category`,
             tags: ['categories'],
             summary,
             params: CategoryParams,
             body: NoBody,
-            response: responses({ 200: CategoryResource }, [...AUTHENTICATED, ...KEYED, ...VERSIONED], {
-              ...absent,
-              ...problems,
-            }),
+            response: responses(
+              { 200: CategoryResource },
+              [...AUTHENTICATED, ...KEYED, ...VERSIONED],
+              pick(categoryProblems, 'category-not-found', rejection),
+            ),
           },
         },
         (request, reply) =>
@@ -189,10 +178,11 @@ export const categoryRoutes =
           params: CategoryParams,
           querystring: DeleteCategoryQuery,
           body: NoBody,
-          response: responses({ 204: NoBody }, [...AUTHENTICATED, ...KEYED, ...VERSIONED], {
-            ...absent,
-            'category-not-empty': notEmpty,
-          }),
+          response: responses(
+            { 204: NoBody },
+            [...AUTHENTICATED, ...KEYED, ...VERSIONED],
+            pick(categoryProblems, 'category-not-found', 'category-not-empty'),
+          ),
         },
       },
       (request, reply) =>

@@ -1,58 +1,24 @@
-/** Tasks over HTTP. */
+/** Tasks over HTTP, one at a time; lists of them are in task-list-routes.ts. */
 import type { CategoryId, TaskId } from '#contracts/task.ts';
 import { type CommandOptions, handle } from '#platform/commit/command-handler.ts';
 import type { CommandContext } from '#platform/commit/plan.ts';
-import { presenter, runCommand, type WriteKit } from '#platform/http/commands.ts';
-import type { CursorCodec } from '#platform/http/cursor.ts';
+import { presenter, runCommand } from '#platform/http/commands.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
-import { HttpProblem } from '#platform/http/problems.ts';
-import {
-  AUTHENTICATED,
-  History,
-  KEYED,
-  listOf,
-  NoBody,
-  responses,
-  VERSIONED,
-  WITH_BODY,
-} from '#platform/http/schemas.ts';
-import type { HttpApp, Routes } from '#platform/http/server.ts';
+import { pick, refusal } from '#platform/http/problems.ts';
+import { AUTHENTICATED, KEYED, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
+import type { Routes } from '#platform/http/server.ts';
 import { newId } from '#platform/keys/ids.ts';
-import { historyOf } from '#platform/read-models/history.ts';
-import type { Database } from '#platform/sql/database.ts';
 import { tasks } from '../application/aggregates.ts';
 import { relyOnCategory } from '../application/rely-on-category.ts';
 import type { TaskCommand } from '../domain/task.ts';
 import { findCategory } from '../read-models/category-list.ts';
-import { loadTaskEvents } from '../read-models/task-history.ts';
 import { findTask, taskList } from '../read-models/task-list.ts';
-import { countTasks, listTasks, type Sort, type TaskFilter } from '../read-models/task-search.ts';
+import type { TaskPorts } from './ports.ts';
 import { taskProblems } from './problems.ts';
 import { requester } from './requester.ts';
-import {
-  CreateTaskBody,
-  HistoryQuery,
-  presentTask,
-  TaskParams,
-  TaskQuery,
-  TaskResource,
-  TrashQuery,
-  UpdateTaskBody,
-} from './schemas.ts';
+import { CreateTaskBody, presentTask, TaskParams, TaskResource, UpdateTaskBody } from './schemas.ts';
 
-export type TaskPorts = { readonly write: WriteKit; readonly database: Database; readonly cursors: CursorCodec };
-
-const {
-  'task-not-found': notFound,
-  'task-deleted': deleted,
-  'task-not-deleted': notDeleted,
-  'task-already-completed': alreadyCompleted,
-  'task-not-completed': notCompleted,
-  'unknown-category': unknownCategory,
-  'category-archived': archived,
-} = taskProblems;
-const absent = { 'task-not-found': notFound };
-const categoryFaults = { 'unknown-category': unknownCategory, 'category-archived': archived };
+const CATEGORY_FAULTS = pick(taskProblems, 'unknown-category', 'category-archived');
 const task = presenter(taskList, presentTask);
 const USER = { access: 'user' } as const;
 
@@ -70,7 +36,7 @@ export const taskRoutes =
           tags: ['tasks'],
           summary: 'Create a task',
           body: CreateTaskBody,
-          response: responses({ 201: TaskResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED], categoryFaults),
+          response: responses({ 201: TaskResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED], CATEGORY_FAULTS),
         },
       },
       (request, reply) =>
@@ -97,12 +63,12 @@ export const taskRoutes =
           tags: ['tasks'],
           summary: 'One task',
           params: TaskParams,
-          response: responses({ 200: TaskResource }, AUTHENTICATED, absent),
+          response: responses({ 200: TaskResource, 304: NoBody }, AUTHENTICATED, pick(taskProblems, 'task-not-found')),
         },
       },
       async (request, reply) => {
         const row = await findTask(database, request.params.id, requester(request));
-        if (row === undefined) throw new HttpProblem('task-not-found', notFound);
+        if (row === undefined) throw refusal(taskProblems, 'task-not-found');
         return sendVersioned(request, reply, presentTask(row));
       },
     );
@@ -118,9 +84,8 @@ export const taskRoutes =
           params: TaskParams,
           body: UpdateTaskBody,
           response: responses({ 200: TaskResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED], {
-            ...absent,
-            'task-deleted': deleted,
-            ...categoryFaults,
+            ...pick(taskProblems, 'task-not-found', 'task-deleted'),
+            ...CATEGORY_FAULTS,
           }),
         },
       },
@@ -136,39 +101,21 @@ export const taskRoutes =
     );
 
     const actions = [
-      {
-        method: 'POST',
-        path: '/tasks/:id/complete',
-        type: 'CompleteTask',
-        summary: 'Complete a task',
-        problems: { 'task-deleted': deleted, 'task-already-completed': alreadyCompleted },
-      },
-      {
-        method: 'POST',
-        path: '/tasks/:id/reopen',
-        type: 'ReopenTask',
-        summary: 'Open a completed task again',
-        problems: { 'task-deleted': deleted, 'task-not-completed': notCompleted },
-      },
-      {
-        method: 'POST',
-        path: '/tasks/:id/restore',
-        type: 'RestoreTask',
-        summary: 'Take a task back from the trash',
-        problems: { 'task-not-deleted': notDeleted },
-      },
-      {
-        method: 'DELETE',
-        path: '/tasks/:id',
-        type: 'DeleteTask',
-        summary: 'Put a task into the trash',
-        problems: { 'task-deleted': deleted },
-      },
+      ['POST', '/tasks/:id/complete', 'CompleteTask', 'Complete a task', ['task-deleted', 'task-already-completed']],
+      [
+        'POST',
+        '/tasks/:id/reopen',
+        'ReopenTask',
+        'Open a completed task again',
+        ['task-deleted', 'task-not-completed'],
+      ],
+      ['POST', '/tasks/:id/restore', 'RestoreTask', 'Take a task back from the trash', ['task-not-deleted']],
+      ['DELETE', '/tasks/:id', 'DeleteTask', 'Put a task into the trash', ['task-deleted']],
     ] as const;
-    for (const { method, path, type, summary, problems } of actions) {
+    for (const [method, url, type, summary, rejections] of actions) {
       app.route({
         method,
-        url: path,
+        url,
         config: USER,
         schema: {
           operationId: type.charAt(0).toLowerCase() + type.slice(1),
@@ -179,10 +126,7 @@ export const taskRoutes =
           response: responses(
             method === 'DELETE' ? { 204: NoBody } : { 200: TaskResource },
             [...AUTHENTICATED, ...KEYED, ...VERSIONED],
-            {
-              ...absent,
-              ...problems,
-            },
+            pick(taskProblems, 'task-not-found', ...rejections),
           ),
         },
         handler: (request, reply) =>
@@ -194,71 +138,7 @@ export const taskRoutes =
           }),
       });
     }
-
-    taskLists(app, ports);
   };
-
-const taskLists = (app: HttpApp, ports: TaskPorts): void => {
-  app.get(
-    '/tasks',
-    {
-      config: USER,
-      schema: {
-        operationId: 'listTasks',
-        tags: ['tasks'],
-        summary: 'My tasks, without those in the trash',
-        querystring: TaskQuery,
-        response: responses({ 200: listOf(TaskResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
-      },
-    },
-    (request) => {
-      const { sort, limit, cursor, count, ...filter } = request.query;
-      return page(ports, { owner: requester(request), trash: false, ...filter }, { sort, limit, cursor, count });
-    },
-  );
-
-  app.get(
-    '/tasks/trash',
-    {
-      config: USER,
-      schema: {
-        operationId: 'listTrash',
-        tags: ['tasks'],
-        summary: 'My tasks in the trash',
-        querystring: TrashQuery,
-        response: responses({ 200: listOf(TaskResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
-      },
-    },
-    (request) => page(ports, { owner: requester(request), trash: true }, request.query),
-  );
-
-  app.get(
-    '/tasks/:id/history',
-    {
-      config: USER,
-      schema: {
-        operationId: 'getTaskHistory',
-        tags: ['tasks'],
-        summary: 'What happened to a task, oldest first',
-        params: TaskParams,
-        querystring: HistoryQuery,
-        response: responses({ 200: History }, [...AUTHENTICATED, 'cursor-mismatch'], absent),
-      },
-    },
-    async (request) => {
-      const { limit, cursor } = request.query;
-      const binding = ['history', request.params.id, requester(request)];
-      const [after = 0] = cursor === undefined ? [] : ports.cursors.read(cursor, binding);
-      const events = await loadTaskEvents(ports.write.commands.store, request.params.id);
-      const [birth] = events;
-      if (birth?.event.type !== 'task.created' || birth.event.data.ownerId !== requester(request))
-        throw new HttpProblem('task-not-found', notFound);
-      const items = historyOf(taskList, presentTask, events).slice(Number(after), Number(after) + limit);
-      const last = items.at(-1)?.version ?? events.length;
-      return { items, nextCursor: last < events.length ? ports.cursors.write([last], binding) : null };
-    },
-  );
-};
 
 const run = (
   ports: TaskPorts,
@@ -271,26 +151,3 @@ const run = (
   handle(ports.write.commands, tasks, id, command, context, options, (before) =>
     relyOnCategory(before?.categoryId, categoryId, (category) => findCategory(ports.database, category, command.by)),
   );
-
-const page = async (
-  { database, cursors }: TaskPorts,
-  filter: TaskFilter,
-  {
-    sort,
-    limit,
-    cursor,
-    count,
-  }: { readonly sort: Sort; readonly limit: number; readonly cursor?: string | undefined; readonly count: boolean },
-) => {
-  const binding = ['tasks', filter, sort];
-  const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
-  const [{ rows, next }, totalCount] = await Promise.all([
-    listTasks(database, filter, { sort, after, limit }),
-    count ? countTasks(database, filter) : undefined,
-  ]);
-  return {
-    items: rows.map(presentTask),
-    nextCursor: next ? cursors.write(next, binding) : null,
-    ...(totalCount !== undefined && { totalCount }),
-  };
-};

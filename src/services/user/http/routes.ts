@@ -1,5 +1,4 @@
 /** The user service over HTTP. */
-import Type from 'typebox';
 import type { SessionId, UserId } from '#contracts/user.ts';
 import { ACCESS_TOKEN_SECONDS } from '#platform/auth/tokens.ts';
 import { handle } from '#platform/commit/command-handler.ts';
@@ -7,8 +6,8 @@ import { principalOf } from '#platform/http/access.ts';
 import type { WriteKit } from '#platform/http/commands.ts';
 import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
-import { HttpProblem } from '#platform/http/problems.ts';
-import { AUTHENTICATED, KEYED, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
+import { pick, refusal } from '#platform/http/problems.ts';
+import { AUTHENTICATED, KEYED, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
 import { newId } from '#platform/keys/ids.ts';
 import { users } from '../application/aggregates.ts';
@@ -19,13 +18,6 @@ import { userProblems } from './problems.ts';
 import { LoginAnswer, LoginBody, presentUser, RegisterBody, UpdateUserBody, UserResource } from './schemas.ts';
 
 const user = presenter(userProfile, presentUser);
-const {
-  'invalid-credentials': invalidCredentials,
-  'user-not-found': notFound,
-  'username-taken': usernameTaken,
-  ...registration
-} = userProblems;
-
 export const userRoutes =
   (ports: RegisterPorts & AuthenticatePorts & { readonly write: WriteKit }): Routes =>
   (app) => {
@@ -38,7 +30,11 @@ export const userRoutes =
           tags: ['users'],
           summary: 'Register',
           body: RegisterBody,
-          response: responses({ 201: UserResource }, WITH_BODY, { ...registration, 'username-taken': usernameTaken }),
+          response: responses(
+            { 201: UserResource },
+            WITH_BODY,
+            pick(userProblems, 'registration-closed', 'weak-password', 'email-taken', 'username-taken'),
+          ),
         },
       },
       (request, reply) =>
@@ -62,7 +58,7 @@ export const userRoutes =
           tags: ['users'],
           summary: 'Log in with a password',
           body: LoginBody,
-          response: responses({ 200: LoginAnswer }, WITH_BODY, { 'invalid-credentials': invalidCredentials }),
+          response: responses({ 200: LoginAnswer }, WITH_BODY, pick(userProblems, 'invalid-credentials')),
         },
       },
       async (request, reply) => {
@@ -72,7 +68,7 @@ export const userRoutes =
           { ...request.body, sessionId },
           contextOf(request, 'anonymous'),
         );
-        if (authenticated === 'invalid-credentials') throw new HttpProblem('invalid-credentials', invalidCredentials);
+        if (authenticated === 'invalid-credentials') throw refusal(userProblems, 'invalid-credentials');
         const { accessToken, user } = authenticated;
         return reply.header('cache-control', 'no-store').send({
           status: 'authenticated',
@@ -92,13 +88,12 @@ export const userRoutes =
           operationId: 'getMe',
           tags: ['users'],
           summary: 'Who I am',
-          headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
-          response: responses({ 200: UserResource, 304: Type.Null() }, AUTHENTICATED, { 'user-not-found': notFound }),
+          response: responses({ 200: UserResource, 304: NoBody }, AUTHENTICATED, pick(userProblems, 'user-not-found')),
         },
       },
       async (request, reply) => {
         const row = await findUser(ports.database, principalOf(request).userId);
-        if (row === undefined) throw new HttpProblem('user-not-found', notFound);
+        if (row === undefined) throw refusal(userProblems, 'user-not-found');
         return sendVersioned(request, reply, presentUser(row));
       },
     );
@@ -112,10 +107,11 @@ export const userRoutes =
           tags: ['users'],
           summary: 'Change my profile',
           body: UpdateUserBody,
-          response: responses({ 200: UserResource }, [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED], {
-            'user-not-found': notFound,
-            'username-taken': usernameTaken,
-          }),
+          response: responses(
+            { 200: UserResource },
+            [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED],
+            pick(userProblems, 'user-not-found', 'username-taken'),
+          ),
         },
       },
       (request, reply) =>
