@@ -70,7 +70,9 @@ describe('a store that was restored into another cluster', () => {
 
     const after = bed.open(there);
     const { store } = after.commands;
-    expect(await store.feed(FEED_START, 100), 'a reader opens the new era as well as a writer').toHaveLength(old.length);
+    expect(await store.feed(FEED_START, 100), 'a reader opens the new era as well as a writer').toHaveLength(
+      old.length,
+    );
     const [id = ''] = ids;
     const extended = await handle(after.commands, notes, id, { type: 'Extend', text: ' and second' }, context());
     expect(extended).toMatchObject({ kind: 'done', version: 2, row: { text: 'first', length: 16 } });

@@ -8,7 +8,7 @@ export type Answer = {
   readonly body: Json | undefined;
   readonly ms: number;
 };
-export type Json = { readonly [field: string]: unknown };
+type Json = { readonly [field: string]: unknown };
 export type Ask = (
   method: string,
   path: string,

@@ -10,7 +10,7 @@ import { until } from './until.ts';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 export type Run = {
   readonly pid: number;
   /** All that it has printed so far. */
