@@ -31,6 +31,7 @@ export const describeRoutes = async (
       const headers = access.security && headersOf(String(route.method), url);
       return { schema: { ...rest, ...(hasBody && { body }), ...(headers && { headers }), ...access }, url };
     },
+    transformObject: (document) => ('openapiObject' in document ? forClients(document.openapiObject) : {}),
   });
 };
 
@@ -39,12 +40,12 @@ const IDEMPOTENCY_KEY = {
   pattern: '^[\\x21-\\x7e]{1,253}$',
   description: 'the same key and request are carried out once and answered alike for 24 hours',
 };
-const IF_MATCH = { type: 'string', pattern: '^"[0-9]{1,9}"$', description: 'the ETag that must still hold, else 412' };
-const IF_NONE_MATCH = {
+const IF_MATCH = {
   type: 'string',
-  pattern: '^"[0-9]{1,9}"$',
-  description: 'the ETag that is known: 304 if it holds',
+  pattern: '^("[0-9]{1,9}"|\\*)$',
+  description: 'the ETag that must still hold, else 412',
 };
+const IF_NONE_MATCH = { type: 'string', description: 'the ETags that are known: 304 if one of them holds' };
 
 /** The conventions that the kit sees to for every route, which no route declares itself. */
 const headersOf = (method: string, url: string): object | undefined => {
@@ -57,6 +58,16 @@ const headersOf = (method: string, url: string): object | undefined => {
   };
   return Object.keys(properties).length > 0 ? { type: 'object', properties } : undefined;
 };
+
+/** What validates, in the words that clients' tools know: a parameter with a default may be left out, an instant is a date-time. */
+const forClients = <Document extends object>(document: Document): Document =>
+  JSON.parse(
+    JSON.stringify(document, (_key, value) => {
+      if (typeof value !== 'object' || value === null) return value;
+      if ('in' in value && value.schema?.default !== undefined) return { ...value, required: false };
+      return value.format === 'instant' ? { ...value, format: 'date-time' } : value;
+    }),
+  );
 
 export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
   const hidden = { config: { access: 'public' as const }, schema: { hide: true } };

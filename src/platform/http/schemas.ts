@@ -58,6 +58,7 @@ export const NoBody = Type.Union([Type.Null(), Type.Object({}, { additionalPrope
 
 const ALWAYS: readonly PlatformCode[] = [
   'malformed-request',
+  'headers-too-large',
   'invalid-input',
   'internal-error',
   'unavailable',
@@ -83,7 +84,10 @@ export const responses = (
       content: { 'application/problem+json': { schema: ProblemDocument } },
     },
   ]);
-  const fine = Object.entries(success).map(([status, schema]) => [status, schema]);
+  const fine = Object.entries(success).map(([status, schema]) => [
+    status,
+    'x-no-body' in schema ? Type.Null() : schema,
+  ]);
   return Object.fromEntries([...fine, ...refused]);
 };
 /** The problems of every route that needs a token, reads a body, or writes. */

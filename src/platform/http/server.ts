@@ -130,14 +130,19 @@ const refuseUnknownRoutes = (app: FastifyInstance): void => {
     for (const one of [method].flat()) known.add(one);
     methods.set(url, known);
   });
+  const notAllowed = (allowed: Iterable<string>) =>
+    refuse('method-not-allowed', { headers: { allow: [...allowed].join(', ') } });
   app.addHook('onRequest', async (request) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    // An address of its own (`/tasks/trash`) is not taken for one with a parameter (`/tasks/:id`).
+    const own = methods.get(path);
+    if (own !== undefined && !own.has(request.method)) throw notAllowed(own);
     if (!request.is404) return;
     if (request.url === UNDECODABLE) throw refuse('malformed-request');
-    const path = request.url.split('?', 1)[0] ?? '';
     const matches = [...methods].filter(([url]) => leadsTo(url, path));
     const allowed = [...new Set(matches.flatMap(([, known]) => [...known]))];
     if (allowed.length === 0) throw refuse('not-found');
-    throw refuse('method-not-allowed', { headers: { allow: allowed.join(', ') } });
+    throw notAllowed(allowed);
   });
 };
 
