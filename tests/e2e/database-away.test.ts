@@ -210,3 +210,25 @@ test('a server that starts before its database waits, says so, and becomes ready
   await early.said(/ready at/);
   await servesEverything();
 });
+
+test('a stop in the middle of it ends within 10 s all the same', { timeout: 60_000 }, async () => {
+  const other = await bed.start({ env: { DATA_DIR: await bed.folder(), ...settings(proxy.port) } });
+  const person = await newPerson(other.url);
+  // Connections that are accepted already: one that is not yet when the stop begins is refused.
+  await Promise.all(Array.from({ length: 20 }, () => person.ask('GET', '/api/v1/tasks')));
+  proxy.swallow();
+  try {
+    const waiting = Array.from({ length: 20 }, (_, n) =>
+      person.ask(n % 2 ? 'GET' : 'POST', '/api/v1/tasks', n % 2 ? {} : { body: { title: `Too late ${n}` } }),
+    );
+    const answers = Promise.allSettled(waiting);
+    await person.ask('GET', '/health/live'); // they were read by then
+    const began = performance.now();
+    other.signal('SIGTERM');
+    expect(await other.exit).toEqual({ code: 0, signal: null });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    for (const answer of await answers) expect(answer).toMatchObject({ status: 'fulfilled', value: { status: 503 } });
+  } finally {
+    proxy.pass();
+  }
+});
