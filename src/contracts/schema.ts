@@ -1,5 +1,5 @@
 /** The few words from which every contract is made: fields, and the definition of an event. */
-import Type, { type Static, type TSchema } from 'typebox';
+import Type, { type Static, type TObject, type TOptional, type TSchema } from 'typebox';
 import type { Brand, Event, Personal } from '#platform/decider.ts';
 
 /** A branded schema: the one place where a string becomes a `TaskId`, by being validated. */
@@ -16,8 +16,30 @@ export const oneOf = <const W extends readonly [string, ...string[]]>(...words: 
 export const personal = <S extends TSchema>(schema: S) =>
   Type.Unsafe<Personal<Static<S>>>({ ...schema, 'x-personal': true });
 /** `{from, to}` of a changed field. */
-export const change = <S extends TSchema>(schema: S) =>
+const change = <S extends TSchema>(schema: S) =>
   Type.Object({ from: schema, to: schema }, { additionalProperties: false });
+/** `{field: {from, to}}` for each of some fields: what an `updated` event carries. */
+export const changesOf = <P extends Record<string, TSchema>>(fields: P) =>
+  closed(mapped(fields, (field) => Type.Optional(change(field)))) as TObject<{
+    [K in keyof P]: TOptional<TObject<{ from: P[K]; to: P[K] }>>;
+  }>;
+/** The same fields, none of which must be given: what a merge-patch carries. */
+export const optional = <P extends Record<string, TSchema>>(fields: P) =>
+  mapped(fields, (field) => Type.Optional(field)) as { [K in keyof P]: TOptional<P[K]> };
+/** The same fields with what they are when nobody says; those that have no such value must be given. */
+export const defaulted = <P extends Record<string, TSchema>, D extends { readonly [K in keyof P]?: Static<P[K]> }>(
+  fields: P,
+  defaults: D,
+) =>
+  mapped(fields, (field, name) =>
+    name in defaults ? Type.Optional({ ...field, default: defaults[name as keyof D] }) : field,
+  ) as P; // what validation fills in is there for whoever reads the value
+const mapped = <P extends Record<string, TSchema>>(
+  fields: P,
+  to: (field: TSchema, name: string) => TSchema,
+): Record<string, TSchema> =>
+  Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, to(field, name)]));
+
 /** An object that knows all its fields: what it does not declare is refused. */
 export const closed = <P extends Record<string, TSchema>>(properties: P) =>
   Type.Object(properties, { additionalProperties: false });

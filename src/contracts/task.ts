@@ -1,7 +1,7 @@
 /** The task service's words for others. One field schema serves the event, the HTTP body and the type. */
 import Type, { type Static } from 'typebox';
 import type { Brand } from '#platform/decider.ts';
-import { branded, change, closed, type EventsOf, event, Instant, id, nullable, oneOf, personal } from './schema.ts';
+import { branded, changesOf, closed, type EventsOf, event, Instant, id, nullable, oneOf, personal } from './schema.ts';
 import { TimeZone, UserId } from './user.ts';
 
 export type TaskId = Brand<string, 'TaskId'>;
@@ -28,14 +28,16 @@ export const Due = Type.Union([
 ]);
 export type Due = Static<typeof Due>;
 
-/** The fields that a person sets on a task: sealed where they are words of their own. */
-const task = {
-  title: personal(TaskTitle),
-  description: personal(nullable(TaskDescription)),
+/** The fields that a person sets on a task. */
+export const taskFields = {
+  title: TaskTitle,
+  description: nullable(TaskDescription),
   priority: Priority,
   categoryId: nullable(CategoryId),
   due: nullable(Due),
 };
+/** As events carry them: sealed where they are words of somebody's own. */
+const task = { ...taskFields, title: personal(taskFields.title), description: personal(taskFields.description) };
 const TaskFields = closed(task);
 export type TaskFields = Static<typeof TaskFields>;
 
@@ -45,14 +47,14 @@ export const CategoryName = branded<CategoryName>(
 );
 export type Color = Brand<string, 'Color'>;
 export const Color = branded<Color>(Type.String({ pattern: '^#[0-9a-f]{6}$', examples: ['#3366ff'] }));
-const category = {
-  name: personal(CategoryName),
+export const categoryFields = {
+  name: CategoryName,
   color: nullable(Color),
   order: Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'where it stands among the owner’s categories' }),
 };
+const category = { ...categoryFields, name: personal(categoryFields.name) };
 const CategoryFields = closed(category);
 export type CategoryFields = Static<typeof CategoryFields>;
-export const CategoryOrder = category.order;
 
 const topic = 'task.events';
 const nothing = closed({});
@@ -77,13 +79,7 @@ export const TASK_EVENTS = {
     topic,
     summary: 'Fields of a task changed.',
     schema: closed({
-      changes: closed({
-        title: Type.Optional(change(task.title)),
-        description: Type.Optional(change(task.description)),
-        priority: Type.Optional(change(task.priority)),
-        categoryId: Type.Optional(change(task.categoryId)),
-        due: Type.Optional(change(task.due)),
-      }),
+      changes: changesOf(task),
     }),
     example: { changes: { priority: { from: 'high', to: 'urgent' } } },
   }),
@@ -105,11 +101,7 @@ export const CATEGORY_EVENTS = {
     topic,
     summary: 'Fields of a category changed.',
     schema: closed({
-      changes: closed({
-        name: Type.Optional(change(category.name)),
-        color: Type.Optional(change(category.color)),
-        order: Type.Optional(change(category.order)),
-      }),
+      changes: changesOf(category),
     }),
     example: { changes: { order: { from: 0, to: 3 } } },
   }),

@@ -1,7 +1,7 @@
 /** The user service's words for others: who somebody is, and that they came in. */
 import Type, { type Static } from 'typebox';
 import type { Brand } from '#platform/decider.ts';
-import { branded, change, closed, type EventsOf, event, id, nullable, oneOf, personal } from './schema.ts';
+import { branded, changesOf, closed, type EventsOf, event, id, nullable, oneOf, personal } from './schema.ts';
 
 export type UserId = Brand<string, 'UserId'>;
 export const UserId = id<'UserId'>('A user');
@@ -32,11 +32,17 @@ export const Locale = branded<Locale>(
 );
 
 /** What a user says of themselves, beside the address. */
+export const profileFields = {
+  username: Username,
+  displayName: nullable(DisplayName),
+  locale: nullable(Locale),
+  timeZone: nullable(TimeZone),
+};
 const profile = {
-  username: personal(Username),
-  displayName: personal(nullable(DisplayName)),
-  locale: personal(nullable(Locale)),
-  timeZone: personal(nullable(TimeZone)),
+  username: personal(profileFields.username),
+  displayName: personal(profileFields.displayName),
+  locale: personal(profileFields.locale),
+  timeZone: personal(profileFields.timeZone),
 };
 const Profile = closed(profile);
 export type Profile = Static<typeof Profile>;
@@ -52,12 +58,7 @@ export const USER_EVENTS = {
     topic: 'user.events',
     summary: 'A user changed their profile.',
     schema: closed({
-      changes: closed({
-        username: Type.Optional(change(profile.username)),
-        displayName: Type.Optional(change(profile.displayName)),
-        locale: Type.Optional(change(profile.locale)),
-        timeZone: Type.Optional(change(profile.timeZone)),
-      }),
+      changes: changesOf(profile),
     }),
     example: { changes: { displayName: { from: null, to: 'Ada Lovelace' as DisplayName } } },
   }),

@@ -66,14 +66,29 @@ export const changesBetween = <Fields extends object>(current: Fields, wanted: P
 };
 export type Changes<Fields> = { readonly [K in keyof Fields]?: { readonly from: Fields[K]; readonly to: Fields[K] } };
 
-/** The fields after the changes: what `changesBetween` told, applied. */
-export const applyChanges = <Fields extends object>(current: Fields, changes: Changes<Fields>): Fields => {
-  const next = { ...current };
+/** The fields that changed, as they are now. */
+export const newValues = <Fields extends object>(changes: Changes<Fields>): Partial<Fields> => {
+  const values: { -readonly [K in keyof Fields]?: Fields[K] } = {};
   for (const field of fieldsOf(changes)) {
     const change = changes[field];
-    if (change) next[field] = change.to;
+    if (change) values[field] = change.to;
   }
-  return next;
+  return values;
+};
+
+/** The fields after the changes. */
+export const applyChanges = <Fields extends object>(current: Fields, changes: Changes<Fields>): Fields => ({
+  ...current,
+  ...newValues(changes),
+});
+
+/** Fields as rows and answers show them: null where they were erased. */
+export const clearFields = <Fields extends object>(fields: Fields): ClearFields<Fields> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [field, clearOrNull(value)]),
+  ) as ClearFields<Fields>;
+export type ClearFields<Fields> = {
+  [K in keyof Fields]: Erased extends Fields[K] ? Exclude<Fields[K], Erased> | null : Fields[K];
 };
 
 const fieldsOf = <Fields extends object>(fields: Fields): (keyof Fields)[] => Object.keys(fields) as (keyof Fields)[];

@@ -46,10 +46,11 @@ export const categoryRoutes =
           presenter: category,
           problems: categoryProblems,
           run: (context, { idempotency }) => {
-            const { name, color = null, order = 0 } = request.body;
-            const id = newId<CategoryId>();
-            const command = { type: 'CreateCategory', by: requester(request), fields: { name, color, order } } as const;
-            return handle(write.commands, categories, id, command, context, { idempotency, isNew: true });
+            const command = { type: 'CreateCategory', by: requester(request), fields: request.body } as const;
+            return handle(write.commands, categories, newId<CategoryId>(), command, context, {
+              idempotency,
+              isNew: true,
+            });
           },
           location: ({ id }) => `/api/v1/categories/${id}`,
         }),

@@ -1,48 +1,25 @@
 /** What the task service reads and answers over HTTP: the contract's fields, and nothing written twice. */
 import Type, { type Static } from 'typebox';
-import { closed, Instant, nullable, oneOf } from '#contracts/schema.ts';
-import {
-  CategoryId,
-  CategoryName,
-  CategoryOrder,
-  Color,
-  Due,
-  Priority,
-  TaskDescription,
-  TaskId,
-  TaskTitle,
-} from '#contracts/task.ts';
+import { closed, defaulted, Instant, nullable, oneOf, optional } from '#contracts/schema.ts';
+import { CategoryId, CategoryName, categoryFields, Priority, TaskId, TaskTitle, taskFields } from '#contracts/task.ts';
 import { UserId } from '#contracts/user.ts';
 import { listQuery } from '#platform/http/schemas.ts';
 import type { CategoryRow } from '../read-models/category-list.ts';
 import type { ShownTask, TaskRow } from '../read-models/task-list.ts';
 import { SORTS, type Sort } from '../read-models/task-search.ts';
 
-export const CreateTaskBody = closed({
-  title: TaskTitle,
-  description: Type.Optional(nullable(TaskDescription)),
-  priority: Type.Optional(Priority),
-  categoryId: Type.Optional(nullable(CategoryId)),
-  due: Type.Optional(nullable(Due)),
-});
-export const UpdateTaskBody = closed({
-  title: Type.Optional(TaskTitle),
-  description: Type.Optional(nullable(TaskDescription)),
-  priority: Type.Optional(Priority),
-  categoryId: Type.Optional(nullable(CategoryId)),
-  due: Type.Optional(nullable(Due)),
-});
+export const CreateTaskBody = closed(
+  defaulted(taskFields, { description: null, priority: 'medium', categoryId: null, due: null }),
+);
+export const UpdateTaskBody = closed(optional(taskFields));
 export const TaskResource = Type.Object(
   {
     id: TaskId,
     version: Type.Integer(),
     ownerId: UserId,
-    title: nullable(TaskTitle),
-    description: nullable(TaskDescription),
+    ...taskFields,
+    title: Type.Union([TaskTitle, Type.Null()], { description: 'null once its owner was erased' }),
     status: oneOf('open', 'completed'),
-    priority: Priority,
-    categoryId: nullable(CategoryId),
-    due: nullable(Due),
     dueAt: Type.Union([Instant, Type.Null()], { description: 'the instant from which it is overdue' }),
     createdAt: Instant,
     updatedAt: Instant,
@@ -84,24 +61,15 @@ export const TaskQuery = closed({
 });
 export const HistoryQuery = closed({ limit: listQuery.limit, cursor: listQuery.cursor });
 
-export const CreateCategoryBody = closed({
-  name: CategoryName,
-  color: Type.Optional(nullable(Color)),
-  order: Type.Optional(CategoryOrder),
-});
-export const UpdateCategoryBody = closed({
-  name: Type.Optional(CategoryName),
-  color: Type.Optional(nullable(Color)),
-  order: Type.Optional(CategoryOrder),
-});
+export const CreateCategoryBody = closed(defaulted(categoryFields, { color: null, order: 0 }));
+export const UpdateCategoryBody = closed(optional(categoryFields));
 export const CategoryResource = Type.Object(
   {
     id: CategoryId,
     version: Type.Integer(),
     ownerId: UserId,
+    ...categoryFields,
     name: nullable(CategoryName),
-    color: nullable(Color),
-    order: CategoryOrder,
     status: oneOf('active', 'archived', 'deleted'),
     createdAt: Instant,
     updatedAt: Instant,

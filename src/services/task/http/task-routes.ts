@@ -44,11 +44,8 @@ export const taskRoutes =
           presenter: task,
           problems: taskProblems,
           run: (context, { idempotency }) => {
-            const { title, description = null, priority = 'medium', categoryId = null, due = null } = request.body;
-            const fields = { title, description, priority, categoryId, due };
-            const id = newId<TaskId>();
-            const command: TaskCommand = { type: 'CreateTask', by: requester(request), fields };
-            return run(ports, id, command, context, { idempotency, isNew: true }, categoryId);
+            const command: TaskCommand = { type: 'CreateTask', by: requester(request), fields: request.body };
+            return run(ports, newId<TaskId>(), command, context, { idempotency, isNew: true }, request.body.categoryId);
           },
           location: ({ id }) => `/api/v1/tasks/${id}`,
         }),

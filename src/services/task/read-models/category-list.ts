@@ -1,7 +1,7 @@
 /** Categories as their owners see them: row, fold and queries. */
-import type { CategoryId, CategoryName, Color } from '#contracts/task.ts';
+import type { CategoryFields, CategoryId, CategoryName, Color } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
-import { clearOrNull } from '#platform/decider.ts';
+import { clearFields, newValues } from '#platform/decider.ts';
 import type { Place } from '#platform/http/cursor.ts';
 import { readModel } from '#platform/read-models/fold.ts';
 import { instant, integer, orNull, type RowOf, table, text, uuid } from '#platform/read-models/table.ts';
@@ -25,20 +25,17 @@ export type CategoryRow = RowOf<typeof columns>;
 export const categoryList = readModel<CategoryRow, CategoryEvent, 'category.created'>(categoryTable, {
   starts: {
     'category.created': ({ data }, { streamId, occurredAt }) => ({
-      ...data,
+      ...clearFields(data),
       id: streamId as CategoryId, // a stream's name was made from it
-      name: clearOrNull(data.name),
       status: 'active',
       createdAt: occurredAt,
       updatedAt: occurredAt,
     }),
   },
   continues: {
-    'category.updated': (row, { data: { changes } }, { occurredAt }) => ({
+    'category.updated': (row, { data }, { occurredAt }) => ({
       ...row,
-      name: changes.name ? clearOrNull(changes.name.to) : row.name,
-      color: changes.color ? changes.color.to : row.color,
-      order: changes.order ? changes.order.to : row.order,
+      ...clearFields(newValues<CategoryFields>(data.changes)),
       updatedAt: occurredAt,
     }),
     'category.archived': (row, _event, { occurredAt }) => ({ ...row, status: 'archived', updatedAt: occurredAt }),

@@ -1,7 +1,7 @@
 /** Tasks as their owners see them: row and fold. The queries over them are in task-search.ts. */
-import type { CategoryId, Due, Priority, TaskDescription, TaskId, TaskTitle } from '#contracts/task.ts';
+import type { CategoryId, Due, Priority, TaskDescription, TaskFields, TaskId, TaskTitle } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
-import { clearOrNull } from '#platform/decider.ts';
+import { clearFields, newValues } from '#platform/decider.ts';
 import { readModel } from '#platform/read-models/fold.ts';
 import {
   instant,
@@ -59,10 +59,10 @@ const derived = ({ title, description, priority, due }: Fields) => ({
 export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable, {
   starts: {
     'task.created': ({ data }, { streamId, occurredAt }) => {
-      const fields: Fields = { ...data, title: clearOrNull(data.title), description: clearOrNull(data.description) };
+      const { ownerId, ...fields } = clearFields(data);
       return {
         id: streamId as TaskId, // a stream's name was made from it
-        ownerId: data.ownerId,
+        ownerId,
         ...fields,
         ...derived(fields),
         status: 'open',
@@ -74,15 +74,9 @@ export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable,
     },
   },
   continues: {
-    'task.updated': (row, { data: { changes } }, { occurredAt }) => {
-      const fields: Fields = {
-        title: changes.title ? clearOrNull(changes.title.to) : row.title,
-        description: changes.description ? clearOrNull(changes.description.to) : row.description,
-        priority: changes.priority ? changes.priority.to : row.priority,
-        categoryId: changes.categoryId ? changes.categoryId.to : row.categoryId,
-        due: changes.due ? changes.due.to : row.due,
-      };
-      return { ...row, ...fields, ...derived(fields), updatedAt: occurredAt };
+    'task.updated': (row, { data }, { occurredAt }) => {
+      const changed = { ...row, ...clearFields(newValues<TaskFields>(data.changes)) };
+      return { ...changed, ...derived(changed), updatedAt: occurredAt };
     },
     'task.completed': (row, _event, { occurredAt }) => ({
       ...row,

@@ -1,6 +1,6 @@
 /** What a user is shown of themselves: row, fold and queries. */
-import type { DisplayName, EmailAddress, Locale, TimeZone, UserId, Username } from '#contracts/user.ts';
-import { clearOrNull } from '#platform/decider.ts';
+import type { DisplayName, EmailAddress, Locale, Profile, TimeZone, UserId, Username } from '#contracts/user.ts';
+import { clearFields, newValues } from '#platform/decider.ts';
 import { readModel } from '#platform/read-models/fold.ts';
 import { instant, integer, orNull, type RowOf, table, text, uuid } from '#platform/read-models/table.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
@@ -24,8 +24,7 @@ export const userProfile = readModel<UserProfile, UserEvent, 'user.created'>(use
   starts: {
     'user.created': ({ data }, { streamId, occurredAt }) => ({
       id: streamId as UserId, // a stream's name was made from it
-      email: clearOrNull(data.email),
-      username: clearOrNull(data.username),
+      ...clearFields(data),
       displayName: null,
       locale: null,
       timeZone: null,
@@ -34,12 +33,9 @@ export const userProfile = readModel<UserProfile, UserEvent, 'user.created'>(use
     }),
   },
   continues: {
-    'user.updated': (row, { data: { changes } }, { occurredAt }) => ({
+    'user.updated': (row, { data }, { occurredAt }) => ({
       ...row,
-      username: changes.username ? clearOrNull(changes.username.to) : row.username,
-      displayName: changes.displayName ? clearOrNull(changes.displayName.to) : row.displayName,
-      locale: changes.locale ? clearOrNull(changes.locale.to) : row.locale,
-      timeZone: changes.timeZone ? clearOrNull(changes.timeZone.to) : row.timeZone,
+      ...clearFields(newValues<Profile>(data.changes)),
       updatedAt: occurredAt,
     }),
   },
