@@ -13,12 +13,12 @@
  * Rejected: a savepoint for each command (3 more trips, and subtransactions), all-or-nothing batches (25 conflicts
  * failed 1,500 commands), one function call per command (a third of the throughput).
  */
-import { CURRENT_ERA } from '../event-store/store.ts';
-import { type Database, type Session, statement } from '../sql/database.ts';
+import type { Database } from '../sql/database.ts';
 import { DatabaseUnavailable, EXPECTATION_MISSED, StatementFault } from '../sql/errors.ts';
-import { appendArguments, type Refused, rowStatements, selectBatch, verdictsOf } from './batch.ts';
+import { selectBatch } from './batch.ts';
 import { type Claims, type Commit, claimsOf, type Verdict } from './commit.ts';
-import { OutcomeUnknown, settle } from './settle.ts';
+import { OutcomeUnknown } from './settle.ts';
+import { createTransactions } from './transaction.ts';
 
 export type Executor = {
   /**
@@ -33,8 +33,6 @@ export type Executor = {
 const BATCHES = 2;
 const COMMITS = 64;
 const DEADLINE = 2_700;
-const AT_ONCE = 500;
-const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as answer');
 
 type Waiting = {
   readonly commit: Commit;
@@ -44,14 +42,12 @@ type Waiting = {
 };
 /** What became of one commit of a batch: a verdict, or the error it is answered with. */
 type Outcome = Verdict | { readonly error: unknown };
-/** A connection that has compared its cluster with the store's record. */
-type Line = { readonly session: Session; readonly era: number };
 
 /** `failPoint` is called at the durable steps by their names: tests kill the process there. */
 export const createExecutor = (database: Database, failPoint: (name: string) => void = () => undefined): Executor => {
   let waiting: Waiting[] = [];
   const inFlight = new Set<readonly Waiting[]>();
-  const idle: Line[] = [];
+  const { transact, close } = createTransactions(database, failPoint);
   let pumping = false;
   let closed = false;
 
@@ -93,89 +89,6 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
     }
   };
 
-  const transact = async (commits: readonly Commit[]): Promise<readonly Verdict[]> => {
-    failPoint('before-append');
-    const { line, refused, tx } = await appendAll(commits);
-    failPoint('after-append');
-    const { session } = line;
-    const verdicts = verdictsOf(commits.length, refused);
-    const accepted = commits.filter((_, n) => verdicts[n]?.verdict === 'accepted');
-    if (accepted.length === 0) {
-      await giveBack(line, session.query('rollback'));
-      return verdicts;
-    }
-    const statements = rowStatements(accepted.flatMap(({ rows }) => rows));
-    const [committed, ...written] = await Promise.allSettled(
-      // Sent in order, in one trip; COMMIT is looked at first, for its tag tells what the others only explain.
-      inOrderLastFirst([
-        ...statements.map(
-          ({ statement, values }) =>
-            () =>
-              session.query(statement, values),
-        ),
-        () => session.query('commit'),
-      ]),
-    );
-    failPoint('after-commit');
-    if (committed?.status === 'fulfilled' && committed.value.command === 'COMMIT') {
-      idle.push(line);
-      return verdicts;
-    }
-    if (committed?.status === 'rejected' && connectionLost(committed.reason)) {
-      await session.close();
-      const firstEvent = accepted.flatMap(({ appends }) => appends.flatMap(({ events }) => events))[0]?.id;
-      if (await settle(database, tx, firstEvent)) return verdicts;
-      throw new DatabaseUnavailable(committed.reason, false);
-    }
-    const failure = written.find((result) => result.status === 'rejected') ?? committed;
-    await giveBack(line, session.query('rollback'));
-    throw failure?.status === 'rejected' ? failure.reason : new Error('a transaction rolled back without saying why');
-  };
-
-  /** Trip 1. What breaks here was not committed, so a connection that died while idle costs one more try, not a 503. */
-  const appendAll = async (commits: readonly Commit[]) => {
-    for (let attempt = 1; ; attempt += 1) {
-      const began = performance.now();
-      const kept = idle.pop();
-      const line = kept ?? (await openLine());
-      try {
-        const [, appended] = await Promise.all([
-          line.session.query('begin'),
-          line.session.query<{ answer: { tx: string; refused: Refused } }>(APPEND, appendArguments(line.era, commits)),
-        ]);
-        const answer = appended.rows[0]?.answer;
-        if (answer === undefined) throw new Error('append answered nothing');
-        return { line, ...answer };
-      } catch (error) {
-        await giveBack(line, line.session.query('rollback'));
-        // One that fell silent has used up the time of another try; then it is known at least that nothing happened.
-        const atOnce = performance.now() - began < AT_ONCE;
-        const diedIdle = kept !== undefined && connectionLost(error) && atOnce && attempt <= BATCHES;
-        if (!diedIdle) throw error;
-      }
-    }
-  };
-
-  const openLine = async (): Promise<Line> => {
-    const session = await database.openSession();
-    try {
-      const { rows } = await session.query<{ era: number }>(CURRENT_ERA);
-      return { session, era: rows[0]?.era ?? 1 };
-    } catch (error) {
-      await session.close();
-      throw error;
-    }
-  };
-  /** Keeps a connection whose transaction is over, and drops one of which that is not sure. */
-  const giveBack = async ({ session, era }: Line, rolledBack: Promise<unknown>): Promise<void> => {
-    try {
-      await rolledBack;
-      idle.push({ session, era });
-    } catch {
-      await session.close(); // its end ends the transaction; the caller tells the error that led here
-    }
-  };
-
   return {
     commit: async (commit, deadline = DEADLINE) => {
       if (closed) throw new DatabaseUnavailable(new Error('this process is stopping'), false);
@@ -199,12 +112,10 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
     close: async () => {
       closed = true;
       while (inFlight.size > 0 || waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      await Promise.all(idle.splice(0).map(({ session }) => session.close()));
+      await close();
     },
   };
 };
-
-const connectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable && error.connectionLost;
 
 const outcomeOfFault = (fault: unknown): Outcome => {
   if (!(fault instanceof StatementFault)) return { error: fault };
@@ -213,10 +124,4 @@ const outcomeOfFault = (fault: unknown): Outcome => {
   if (fault.constraint === 'event_id_key') return { verdict: 'duplicate' };
   if (fault.constraint === 'event_stream_version_key') return { verdict: 'stale' };
   return { error: fault };
-};
-
-/** Calls all in order and answers their promises, that of the last one first. */
-const inOrderLastFirst = <T>(calls: readonly (() => Promise<T>)[]): Promise<T>[] => {
-  const promises = calls.map((call) => call());
-  return [...promises.slice(-1), ...promises.slice(0, -1)];
 };

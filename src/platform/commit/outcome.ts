@@ -1,5 +1,6 @@
 /** How a command ends, as values: what the edge turns into an answer. */
 import type { RecordedEvent } from '../event-store/event.ts';
+import type { Refusal } from '../resilience/refusal.ts';
 import type { InputError } from '../schema/validator.ts';
 
 export type Done<Row> = {
@@ -34,4 +35,5 @@ export const rejected = <const Code extends string>(code: Code, ...errors: Input
 /** Other processes write the same streams faster than this one could: nothing was done, try again. */
 export class Contended extends Error {
   override readonly name = 'Contended';
+  readonly refusal: Refusal = 'busy';
 }

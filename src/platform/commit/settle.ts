@@ -7,12 +7,14 @@
  * another server took this one's place. Rejected: taking the stream's lock and looking only for the event, as that
  * cannot settle a commit without events.
  */
+import type { Refusal } from '../resilience/refusal.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { DatabaseUnavailable, StatementFault } from '../sql/errors.ts';
 
 /** It may have been done or not; repeating it with the same idempotency key is safe. */
 export class OutcomeUnknown extends Error {
   override readonly name = 'OutcomeUnknown';
+  readonly refusal: Refusal = 'outcome-unknown';
   constructor() {
     super('the database fell silent during the commit; whether it was done is not known');
   }

@@ -2,6 +2,8 @@
  * Commands for one stream stand in line before they load it: 64 writers that all load and then append to one stream
  * had 50 of 3,260 tries accepted. Only other processes' writes are left for the commit to refuse.
  */
+import type { Refusal } from '../resilience/refusal.ts';
+
 export type StreamQueue = {
   /** Runs when all before it in any of its streams are done; throws `QueueTooLong` after waiting 2 s. */
   inLine<T>(streams: readonly string[], run: () => Promise<T>): Promise<T>;
@@ -10,6 +12,7 @@ export type StreamQueue = {
 /** Too many commands for one stream at once; none of this one was done. */
 export class QueueTooLong extends Error {
   override readonly name = 'QueueTooLong';
+  readonly refusal: Refusal = 'busy';
 }
 const PATIENCE = 2_000;
 

@@ -4,10 +4,9 @@
  */
 import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { freshBytes } from '../keys/random.ts';
+import type { Place } from '../read-models/place.ts';
 import { invalidInput, refuse } from './problems.ts';
 
-/** The values of the last row, in the order of the sort. */
-export type Place = readonly (string | number)[];
 export type CursorCodec = {
   /** `binding` is all that the next page must have in common with this one. */
   write(place: Place, binding: unknown): string;

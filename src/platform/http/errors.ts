@@ -1,28 +1,17 @@
 /** Whatever goes wrong becomes a problem document here, and only here: what the client may read is not what we log. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Contended } from '../commit/outcome.ts';
-import { OutcomeUnknown } from '../commit/settle.ts';
-import { QueueTooLong } from '../commit/stream-queue.ts';
+import { refusalOf } from '../resilience/refusal.ts';
 import { inputErrors } from '../schema/validator.ts';
-import { DatabaseUnavailable } from '../sql/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { HttpProblem, refuse } from './problems.ts';
-
-/** A bounded queue of ours is full: come back later. */
-export class Overloaded extends Error {
-  override readonly name = 'Overloaded';
-}
 
 export const RETRY_AFTER = { 'retry-after': '1' };
 
 /** Any error as the refusal that the client reads. */
 const problemOf = (error: unknown, body: unknown): HttpProblem => {
   if (error instanceof HttpProblem) return error;
-  if (error instanceof OutcomeUnknown) return refuse('outcome-unknown', { headers: RETRY_AFTER });
-  if (error instanceof DatabaseUnavailable) return refuse('unavailable', { headers: RETRY_AFTER });
-  if (error instanceof Contended || error instanceof QueueTooLong || error instanceof Overloaded) {
-    return refuse('busy', { headers: RETRY_AFTER });
-  }
+  const refusal = refusalOf(error);
+  if (refusal) return refuse(refusal, { headers: RETRY_AFTER });
   if (isFastifyError(error)) {
     if (error.validation) return ofValidation(error, body);
     switch (error.code) {

@@ -1,10 +1,11 @@
 /** What may go wrong with a database, in three kinds, so that nobody else reads SQLSTATEs. */
 import pg from 'pg';
+import type { Refusal } from '../resilience/refusal.ts';
 
 /** The database cannot be asked just now: away, restarting, overloaded, too slow. Worth another try, later. */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable';
-  readonly retryable = true;
+  readonly refusal: Refusal = 'unavailable';
   /** The connection broke or fell silent, so what was under way on it may have happened or not. */
   readonly connectionLost: boolean;
   constructor(cause: unknown, connectionLost: boolean) {

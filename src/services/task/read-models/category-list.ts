@@ -2,8 +2,8 @@
 import type { CategoryFields, CategoryId, CategoryName, Color } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
 import { clearFields, newValues } from '#platform/decider.ts';
-import type { Place } from '#platform/http/cursor.ts';
 import { readModel } from '#platform/read-models/fold.ts';
+import type { Place } from '#platform/read-models/place.ts';
 import { instant, integer, orNull, type RowOf, table, text, uuid } from '#platform/read-models/table.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import type { CategoryEvent } from '../events.ts';

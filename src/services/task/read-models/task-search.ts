@@ -1,6 +1,6 @@
 /** Lists of tasks: filters, order, full text, and pages by the place where the last one ended. */
 import type { CategoryId, Priority } from '#contracts/task.ts';
-import type { Place } from '#platform/http/cursor.ts';
+import type { Place } from '#platform/read-models/place.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { searchWords } from './search-words.ts';
 import { type ShownTask, taskTable } from './task-list.ts';

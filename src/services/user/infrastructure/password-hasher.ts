@@ -7,7 +7,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash as bcrypt, verify as bcryptVerify } from '@node-rs/bcrypt';
-import { Overloaded } from '#platform/http/errors.ts';
+import { Overloaded } from '#platform/resilience/refusal.ts';
 
 export type PasswordHasher = {
   hash(password: string): Promise<string>;
