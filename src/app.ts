@@ -12,6 +12,14 @@ import { openTaskService, TASK_SERVICE } from '#services/task/service.ts';
 import { openUserService, USER_SERVICE } from '#services/user/service.ts';
 import { whereIs } from './installation.ts';
 
+const DESCRIPTION = `Users and tasks as event-sourced services.
+
+- Send \`Authorization: Bearer <accessToken>\`; \`POST /api/v1/auth/login\` answers one.
+- Every single resource has an \`ETag\`, the version of it; send it back as \`If-Match\` to change only what you saw.
+- Send an \`Idempotency-Key\` with a write, and repeating it is safe for 24 hours.
+- A PATCH is a merge-patch: \`null\` clears a field. \`due\` is one value, replaced whole.
+- Every refusal is a problem document; [its code](/problems) says what to do about it.`;
+
 export type App = {
   readonly http: HttpApp;
   /** Answers what is under way, refuses what is new, and lets go of the database. */
@@ -37,14 +45,14 @@ export const buildApp = async (
   await describeRoutes(http, {
     title: 'Taskwire',
     version: '0.1.0',
-    description: 'Users and tasks as event-sourced services.',
+    description: DESCRIPTION,
     server: config.PUBLIC_URL,
   });
   for (const { routes } of services) http.register(async (scope) => routes(scope), { prefix: '/api/v1' });
   http.get('/.well-known/jwks.json', { config: { access: 'public' }, schema: { hide: true } }, keySet);
   const checks = Object.fromEntries(services.map(({ name, health }) => [`db.${name}`, health]));
   serveHealth(http, checks, () => stopping);
-  serveWelcome(http);
+  serveWelcome(http, config.PUBLIC_URL);
   serveDocs(http, Object.assign({}, ...services.map(({ problems }) => problems)));
   await http.ready();
 

@@ -27,7 +27,7 @@ events
   .action(eventsShow);
 events
   .command('tail')
-  .description('print the newest events of all services in commit order')
+  .description('print the newest events of all services in the order of each')
   .option('-n, --lines <count>', 'how many to begin with', '10')
   .option('-f, --follow', 'go on printing events as they are committed')
   .option('--open', 'open personal fields instead of showing them sealed')

@@ -1,4 +1,6 @@
 /** The database of this installation: the one that is named, the one that runs here already, or one started here. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import type { Config } from '#platform/config/config.ts';
 import { acquireInstanceLock, type InstanceLock, readInstance } from '#platform/embedded/instance-lock.ts';
 import { startEmbeddedPostgres } from '#platform/embedded/postgres.ts';
@@ -34,6 +36,12 @@ export const openDatabaseServer = async (config: Config, report: (line: string) 
     await lock.release();
     throw error;
   }
+};
+
+/** A command that only looks makes no database: where none lies, the folder is probably the wrong one. */
+export const requireDatabase = ({ DB_HOST, DATA_DIR }: Config): void => {
+  if (DB_HOST !== undefined || existsSync(path.join(DATA_DIR, 'postgres'))) return;
+  throw new Error(`there is nothing in ${DATA_DIR} yet: run \`npm start\` or \`taskwire migrate\`, or set DATA_DIR`);
 };
 
 /** For a command beside the server: joins the one that runs on DATA_DIR, else opens it for the command alone. */

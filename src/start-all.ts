@@ -6,6 +6,7 @@ import type { Running } from '#platform/lifecycle/process.ts';
 import { waitForDatabase } from '#platform/lifecycle/wait-for-database.ts';
 import { migrate } from '#platform/migrations/migrate.ts';
 import { createLogger, type Logger } from '#platform/telemetry/logger.ts';
+import { terminal } from '#platform/telemetry/terminal.ts';
 import { buildApp } from './app.ts';
 import { openDatabaseServer, type RunningDatabase } from './database.ts';
 import { migrationTargets } from './installation.ts';
@@ -14,7 +15,8 @@ const tell = (line: string): void => void process.stderr.write(`taskwire: ${line
 
 export const startAll = async (): Promise<Running> => {
   const config = readConfig();
-  const logger = createLogger(config.LOG_LEVEL);
+  const forPerson = config.LOG_FORMAT === 'text' || (config.LOG_FORMAT === 'auto' && process.stdout.isTTY);
+  const logger = createLogger(config.LOG_LEVEL, forPerson ? terminal(process.stdout) : undefined);
   const server = await openDatabaseServer(config, tell);
   try {
     return await startOn(server, config, logger);
@@ -52,6 +54,8 @@ const listen = async (app: HttpApp, { HOST, PORT }: Config): Promise<string> => 
     return await app.listen({ host: HOST, port: PORT });
   } catch (error) {
     const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-    throw taken ? new Error(`port ${PORT} is in use: stop what listens there, or choose another: PORT=8001`) : error;
+    throw taken
+      ? new Error(`port ${PORT} is in use: stop what listens there, or choose another: PORT=${PORT + 1}`)
+      : error;
   }
 };

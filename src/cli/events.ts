@@ -26,7 +26,7 @@ export const eventsTail = ({
   return withStores(async (stores) => {
     const tails = await Promise.all(stores.map((one) => newest(one, count)));
     const recent = tails.flatMap(({ store, events }) => events.map((event) => ({ store, event })));
-    recent.sort((a, b) => a.event.recordedAt.localeCompare(b.event.recordedAt));
+    recent.sort((a, b) => instantKey(a.event) - instantKey(b.event));
     for (const { store, event } of recent.slice(-count || recent.length))
       console.log(await line(store, event, options));
     let positions = tails;
@@ -47,6 +47,9 @@ export const eventsTail = ({
 const endWithReader = (): void => {
   process.stdout.on('error', () => process.exit());
 };
+
+/** For merging several services' events; within a service their own order stays, for sorting is stable. */
+const instantKey = ({ recordedAt }: StoredEvent): number => Date.parse(recordedAt);
 
 type Tail = { readonly store: EventStore; readonly events: readonly StoredEvent[]; readonly at: FeedPosition };
 const newest = async ({ store }: NamedStore, count: number): Promise<Tail> => {

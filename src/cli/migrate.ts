@@ -1,9 +1,9 @@
 import { migrate, migrationStatus } from '#platform/migrations/migrate.ts';
 import { migrationTargets } from '../installation.ts';
-import { withDatabase } from './with-stores.ts';
+import { withDatabase, withNewDatabase } from './with-stores.ts';
 
 export const migrateNow = (): Promise<void> =>
-  withDatabase(async (config, address) => {
+  withNewDatabase(async (config, address) => {
     for (const target of migrationTargets(config, address)) {
       const applied = await migrate(target);
       console.log(`${target.schema}: ${applied.length > 0 ? `applied ${applied.join(', ')}` : 'up to date'}`);

@@ -5,13 +5,22 @@ import type { EventStore } from '#platform/event-store/store.ts';
 import { openServiceKit } from '#platform/lifecycle/service-kit.ts';
 import { migrationStatus } from '#platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
-import { joinDatabaseServer } from '../database.ts';
+import { joinDatabaseServer, requireDatabase } from '../database.ts';
 import { migrationTargets, SERVICES, whereIs } from '../installation.ts';
 
 const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
 
-export const withDatabase = async <T>(run: (config: Config, address: DatabaseAddress) => Promise<T>): Promise<T> => {
+type Run<T> = (config: Config, address: DatabaseAddress) => Promise<T>;
+/** For commands that look. */
+export const withDatabase = <T>(run: Run<T>): Promise<T> => {
   const config = readConfig();
+  requireDatabase(config);
+  return onDatabase(config, run);
+};
+/** For commands that make what is missing. */
+export const withNewDatabase = <T>(run: Run<T>): Promise<T> => onDatabase(readConfig(), run);
+
+const onDatabase = async <T>(config: Config, run: Run<T>): Promise<T> => {
   const server = await joinDatabaseServer(config, tell);
   try {
     return await run(config, server.address);

@@ -87,6 +87,12 @@ export const Environment = Type.Object({
     default: 'info',
     description: 'the least severe entries that are logged',
   }),
+  LOG_FORMAT: Type.Unsafe<'auto' | 'json' | 'text'>({
+    type: 'string',
+    enum: ['auto', 'json', 'text'],
+    default: 'auto',
+    description: 'how entries are written; auto = text in a terminal, else JSON',
+  }),
   FAIL_POINT: optional(
     'for tests: kills the process at a durable step (before-append, after-append, after-commit); refused in production',
   ),

@@ -1,5 +1,5 @@
 /** How a body becomes a value: strict UTF-8, bounded depth, no prototype keys, only text that can be stored. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { findUnstorable } from '../schema/text.ts';
 import { invalidInput, refuse } from './problems.ts';
 
@@ -15,8 +15,18 @@ export const readJsonBodies = (app: FastifyInstance): void => {
   app.addContentTypeParser(
     ['application/json', 'application/merge-patch+json'],
     { parseAs: 'buffer' },
-    async (_request: unknown, body: Buffer) => (body.length === 0 ? undefined : parseJson(body)),
+    async (request: FastifyRequest, body: Buffer) => {
+      if (!isPlainUtf8(request)) throw refuse('unsupported-media-type');
+      return body.length === 0 ? undefined : parseJson(body);
+    },
   );
+};
+
+/** JSON is UTF-8 (RFC 8259); another charset would be stored as rubbish, and compressed bodies are not read here. */
+const isPlainUtf8 = ({ headers }: FastifyRequest): boolean => {
+  const [, charset = 'utf-8'] = /charset\s*=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '') ?? [];
+  const encoding = headers['content-encoding'] ?? 'identity';
+  return /^utf-?8$/i.test(charset) && encoding.toLowerCase() === 'identity';
 };
 
 /** Throws HttpProblem: malformed-json, too-deep, invalid-input. */

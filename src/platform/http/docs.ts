@@ -12,6 +12,12 @@ export type ApiDescription = {
   readonly server: string;
 };
 
+const TAGS = [
+  { name: 'users', description: 'Who somebody is. Logging in answers the access token that everything else asks for.' },
+  { name: 'tasks', description: 'What somebody means to do. Another person’s task is an absent one.' },
+  { name: 'categories', description: 'Where tasks belong.' },
+];
+
 /** Must be registered before the routes, so that it sees them. */
 export const describeRoutes = async (
   app: HttpApp,
@@ -22,6 +28,7 @@ export const describeRoutes = async (
       openapi: '3.1.0',
       info: { title, version, description, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: server }],
+      tags: TAGS,
       components: { securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     transform: ({ schema, url, route }) => {
@@ -75,7 +82,10 @@ export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
 
   let reference: Promise<FastifyInstance> | undefined;
   const docs = async (request: { raw: import('node:http').IncomingMessage }, reply: import('fastify').FastifyReply) => {
-    reference ??= openReference();
+    reference ??= openReference().catch((error: unknown) => {
+      reference = undefined; // the next visit tries anew
+      throw error;
+    });
     const { routing } = await reference;
     reply.hijack();
     for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -84,8 +94,8 @@ export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
     reply.raw.setHeader('content-security-policy', DOCS_POLICY);
     routing(request.raw, reply.raw);
   };
-  app.get('/docs', hidden, docs);
-  app.get('/docs/*', hidden, docs);
+  for (const path of ['/docs', '/docs/', '/docs/js/scalar.js']) app.get(path, hidden, docs);
+  app.get('/favicon.ico', hidden, async (_request, reply) => reply.code(204).send());
 
   const table: ProblemTable = { ...problems, ...PLATFORM_PROBLEMS };
   app.get('/problems', hidden, async (_request, reply) =>
@@ -133,6 +143,7 @@ const openReference = async (): Promise<FastifyInstance> => {
       telemetry: false,
       withDefaultFonts: false,
       proxyUrl: '',
+      authentication: { preferredSecurityScheme: 'accessToken' },
       hideClientButton: true,
       showDeveloperTools: 'never',
       agent: { disabled: true },

@@ -44,6 +44,7 @@ export const createHttpApp = async (options: {
     routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
+    http: { connectionsCheckingInterval: 1_000 }, // how exactly the timeout is kept; Node looks every 30 s by default
     // Fastify's own answers to these four are no problem documents, and pass by every hook.
     return503OnClosing: false,
     rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : UNDECODABLE),

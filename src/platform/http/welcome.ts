@@ -2,20 +2,20 @@
 import { page } from './page.ts';
 import type { HttpApp } from './server.ts';
 
-export const serveWelcome = (app: HttpApp): void => {
+export const serveWelcome = (app: HttpApp, url: string): void => {
   app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/html').send(
       page(
-        'Taskwire',
+        'Welcome',
         `<p>Users and tasks as event-sourced services. It runs.</p>
 <ul><li><a href="/docs">The API, to read and to try</a> (<a href="/openapi.json">OpenAPI 3.1</a>)</li>
 <li><a href="/health">How it is</a></li><li><a href="/problems">What its refusals mean</a></li></ul>
 <p>Register, log in, create a task:</p>
-<pre>curl -s localhost:8000/api/v1/auth/register -H 'content-type: application/json' \\
+<pre>curl -s ${url}/api/v1/auth/register -H 'content-type: application/json' \\
   -d '{"email":"ada@example.org","username":"ada","password":"correct horse battery"}'
-TOKEN=$(curl -s localhost:8000/api/v1/auth/login -H 'content-type: application/json' \\
+TOKEN=$(curl -s ${url}/api/v1/auth/login -H 'content-type: application/json' \\
   -d '{"email":"ada@example.org","password":"correct horse battery"}' | sed 's/.*"accessToken":"\\([^"]*\\).*/\\1/')
-curl -s localhost:8000/api/v1/tasks -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+curl -s ${url}/api/v1/tasks -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
   -d '{"title":"Water the plants"}'</pre>`,
       ),
     ),

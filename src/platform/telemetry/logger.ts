@@ -1,6 +1,7 @@
 /**
  * JSON logs with fields by name: what is not on the list below cannot be logged by accident. No body, header, token
- * or personal field ever is; of an error its name, code and stack frames, and its message only when we wrote it.
+ * or personal field ever is; of an error its name, code and stack frames, and its message unless it
+ * comes from a driver or a parser, which quote what they were given.
  */
 import { type DestinationStream, type Logger as Pino, pino } from 'pino';
 
@@ -46,14 +47,14 @@ const listed = (fields: LogFields): object => {
 /** A driver's message may quote a value ("invalid input syntax for type uuid: …"), so only SQLSTATE and names are kept. */
 const describe = (error: unknown): object => {
   if (!(error instanceof Error)) return { name: typeof error };
-  const fromDriver = 'severity' in error || 'sqlState' in error;
+  const quotes = 'severity' in error || 'sqlState' in error || error instanceof SyntaxError;
   const cause = error.cause === undefined ? {} : { cause: describe(error.cause) };
   return {
     name: error.name,
     ...('code' in error && { code: error.code }),
     ...('sqlState' in error && { code: error.sqlState }),
     ...('constraint' in error && { constraint: error.constraint }),
-    ...(!fromDriver && !('cause' in error && error.cause !== undefined) && { message: error.message }),
+    ...(!quotes && !('cause' in error && error.cause !== undefined) && { message: error.message }),
     stack: error.stack
       ?.split('\n')
       .filter((line) => line.startsWith('    at '))
