@@ -11,7 +11,7 @@ export type Personal<T> = T | Erased;
 export const isErased = (value: unknown): value is Erased =>
   typeof value === 'object' && value !== null && 'erased' in value && value.erased === true;
 /** The clear value, or null once its subject is erased: for rows and answers, where both look the same. */
-export const clearOrNull = <T>(value: Personal<T>): T | null => (isErased(value) ? null : value);
+const clearOrNull = <T>(value: Personal<T>): T | null => (isErased(value) ? null : value);
 
 /** A fact: past tense, JSON-safe data. */
 export type Event<Type extends string = string, Data = unknown> = { readonly type: Type; readonly data: Data };

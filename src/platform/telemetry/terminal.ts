@@ -7,7 +7,7 @@ type Entry = { readonly level: number; readonly time: string; readonly msg: stri
 >;
 
 /** `14:03:11 POST /api/v1/tasks 201 4.1 ms`; what is not a request tells its fields behind the message. */
-export const inWords = ({ level, time, msg, pid: _pid, ...fields }: Entry): string => {
+const inWords = ({ level, time, msg, pid: _pid, ...fields }: Entry): string => {
   const { method, route, status, ms, error, ...others } = fields;
   const told =
     msg === 'request'
