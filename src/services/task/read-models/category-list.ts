@@ -51,7 +51,7 @@ const BY_ID = statement(
 export const findCategory = async (
   database: Database,
   id: CategoryId,
-  owner: string,
+  owner: UserId,
 ): Promise<CategoryRow | undefined> => (await database.read<CategoryRow>(BY_ID, [id, owner]))[0];
 
 const VISIBLE = `owner_id = $1 and (status = $2 or ($2 is null and status <> 'deleted'))`;
@@ -63,7 +63,7 @@ const LIST = statement(
 const COUNT = statement('category-count', `select count(*) as count from category_list where ${VISIBLE}`);
 const START: Place = [-1, '00000000-0000-0000-0000-000000000000'];
 
-export type CategoryFilter = { readonly owner: string; readonly status: 'active' | 'archived' | undefined };
+export type CategoryFilter = { readonly owner: UserId; readonly status: 'active' | 'archived' | undefined };
 export const listCategories = async (
   database: Database,
   { owner, status }: CategoryFilter,

@@ -97,7 +97,7 @@ export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable,
 
 const BY_ID = statement('task-by-id', `select ${taskTable.selected} from task_list where id = $1 and owner_id = $2`);
 /** One task, in the list or the trash; undefined when it is another's. */
-export const findTask = async (database: Database, id: TaskId, owner: string): Promise<ShownTask | undefined> =>
+export const findTask = async (database: Database, id: TaskId, owner: UserId): Promise<ShownTask | undefined> =>
   (await database.read<ShownTask>(BY_ID, [id, owner]))[0];
 
 const IN_CATEGORY = statement(
@@ -108,7 +108,7 @@ const IN_CATEGORY = statement(
 export const findTasksInCategory = async (
   database: Database,
   category: CategoryId,
-  owner: string,
+  owner: UserId,
   limit: number,
 ): Promise<readonly TaskId[]> =>
   (await database.read<{ id: TaskId }>(IN_CATEGORY, [category, owner, limit])).map(({ id }) => id);

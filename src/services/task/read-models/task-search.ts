@@ -1,5 +1,6 @@
 /** Lists of tasks: filters, order, full text, and pages by the place where the last one ended. */
 import type { CategoryId, Priority } from '#contracts/task.ts';
+import type { UserId } from '#contracts/user.ts';
 import type { Place } from '#platform/read-models/place.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { searchWords } from './search-words.ts';
@@ -9,7 +10,7 @@ export const SORTS = ['dueAt', 'priority', 'createdAt', 'updatedAt', 'title'] as
 export type Sort = (typeof SORTS)[number] | `-${(typeof SORTS)[number]}`;
 
 export type TaskFilter = {
-  readonly owner: string;
+  readonly owner: UserId;
   readonly trash: boolean;
   readonly status?: 'open' | 'completed' | undefined;
   readonly priority?: readonly Priority[] | undefined;
