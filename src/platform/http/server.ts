@@ -30,6 +30,8 @@ export type HttpApp = FastifyInstance<
 export type Routes = (app: HttpApp) => void;
 
 const BODY_LIMIT = 256 * 1024;
+/** Of all that a request is made of, headers and body; the problem request-too-slow names it. */
+const REQUEST_TIMEOUT = 30_000;
 
 export const createHttpApp = async (options: {
   readonly verifier: TokenVerifier;
@@ -43,8 +45,9 @@ export const createHttpApp = async (options: {
     // Long ones are the schemas' to refuse, with a pointer; Node reads no address above 16 kB.
     routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
-    requestTimeout: 30_000,
-    http: { connectionsCheckingInterval: 1_000 }, // how exactly the timeout is kept; Node looks every 30 s by default
+    requestTimeout: REQUEST_TIMEOUT,
+    // Node looks every 30 s by default, and takes the longer of the two timeouts for the whole request.
+    http: { headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1_000 },
     // Fastify's own answers to these four are no problem documents, and pass by every hook.
     return503OnClosing: false,
     rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : UNDECODABLE),

@@ -62,7 +62,7 @@ export const connect = async (options: ConnectionOptions): Promise<pg.Client> =>
     // verdicts would be those of a moment before.
     default_transaction_isolation: 'read\\ committed',
     // Every list is one person's, read in the order of an index from where its page begins. Of a young table the planner
-    // knows nothing yet, and would rather fetch all that the person has and sort it: 7 ms instead of 0.1 for 6,000 rows.
+    // knows nothing yet, and would rather fetch all that the person has and sort it: 7 ms instead of 0.05 for 6,000 rows.
     enable_bitmapscan: 'off',
   };
   const client = new pg.Client({
