@@ -1,15 +1,21 @@
-/** The registry says the truth: of every event that a service writes, once, with an example that holds. */
+/** The registry says the truth: of every public event that a service writes, once, with an example that holds. */
 import { expect, test } from 'vitest';
 import { compileCatalog } from '../platform/event-store/catalog.ts';
+import { EVENTS as NOTIFICATION } from '../services/notification/events.ts';
 import { EVENTS as TASK } from '../services/task/events.ts';
 import { EVENTS as USER } from '../services/user/events.ts';
 import { EVENT_REGISTRY } from './registry.ts';
 
-const catalog = compileCatalog(EVENT_REGISTRY);
-const definitions = Object.entries(EVENT_REGISTRY);
+const WRITTEN = { ...NOTIFICATION, ...TASK, ...USER };
+const catalog = compileCatalog(WRITTEN);
+const definitions = Object.entries(WRITTEN);
+const isPrivate = ({ topic }: { readonly topic: string }) => topic.endsWith('.private');
 
-test('it names just the events that the services write', () => {
-  expect(Object.keys(EVENT_REGISTRY).toSorted()).toEqual([...Object.keys(USER), ...Object.keys(TASK)].toSorted());
+test('it names just the events that the services write for others', () => {
+  const ofEach = [NOTIFICATION, TASK, USER].flatMap((events) => Object.entries(events));
+  const forOthers = ofEach.filter(([, definition]) => !isPrivate(definition)).map(([type]) => type);
+  expect(Object.keys(EVENT_REGISTRY).toSorted()).toEqual(forOthers.toSorted());
+  expect(ofEach.length).toBeGreaterThan(forOthers.length);
 });
 
 test.each(definitions)('%s: its example keeps its own schema', (type, { example }) => {
@@ -17,8 +23,8 @@ test.each(definitions)('%s: its example keeps its own schema', (type, { example 
 });
 
 test.each(definitions)('%s lies on its service’s topic, under a name of the past', (type, { topic, summary }) => {
-  expect(topic).toMatch(/^(user|task)\.events$/);
-  expect(type).toMatch(/^[a-z_]+\.[a-z_]+ed$/);
+  expect(topic).toMatch(/^(user|task|notification)\.events(\.private)?$/);
+  expect(type).toMatch(/^[a-z_]+\.([a-z_]+ed|sent|read|unread|reminder_due|overdue)$/);
   expect(summary).toMatch(/\.$/);
 });
 

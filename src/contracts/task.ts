@@ -87,6 +87,18 @@ export const TASK_EVENTS = {
   'task.reopened': event({ topic, summary: 'A completed task was opened again.', schema: nothing, example: {} }),
   'task.deleted': event({ topic, summary: 'A task was put into the trash.', schema: nothing, example: {} }),
   'task.restored': event({ topic, summary: 'A task was taken back from the trash.', schema: nothing, example: {} }),
+  'task.reminder_due': event({
+    topic,
+    summary: 'A task will be due within a day; emitted once for each due instant that was set earlier than that.',
+    schema: closed({ dueAt: Instant }),
+    example: { dueAt: '2026-12-01T09:00:00.000Z' },
+  }),
+  'task.overdue': event({
+    topic,
+    summary: 'A task was due, and is still open; emitted once for each due instant.',
+    schema: closed({ dueAt: Instant }),
+    example: { dueAt: '2026-12-01T09:00:00.000Z' },
+  }),
 } as const;
 export type TaskEvent = EventsOf<typeof TASK_EVENTS>;
 

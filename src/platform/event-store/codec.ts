@@ -8,10 +8,11 @@ import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { Erased, Event } from '../decider.ts';
 import { freshBytes } from '../keys/random.ts';
 import type { CompiledEvent, EventCatalog, PersonalTree } from './catalog.ts';
-import { type RecordedEvent, type StoredEvent, streamId } from './event.ts';
+import { LARGEST_EVENT, type RecordedEvent, type SealedEvent, type StoredEvent, streamId } from './event.ts';
 
 /** The key that seals a subject's fields, or that there was one. None at all means that the keys were lost, not erased. */
 export type SubjectKey = KeyObject | 'destroyed';
+type KeyOf = (subject: string) => SubjectKey | undefined;
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -31,15 +32,24 @@ const unseal = ({ $sealed }: Sealed, key: KeyObject, place: string): unknown => 
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES))
     .setAAD(Buffer.from(place))
     .setAuthTag(bytes.subarray(-TAG_BYTES));
-  const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8');
-  return JSON.parse(text + decipher.final('utf8'));
+  const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES));
+  decipher.final(); // throws unless it is what was sealed
+  return JSON.parse(text.toString());
 };
 
 /**
  * Checks the data of a new event against its schema and seals what is personal. Throws, for it is a bug of ours, when
- * a field is undeclared or invalid, or when there is something personal and nobody whose key would seal it.
+ * a field is undeclared or invalid, when there is something personal and nobody whose key would seal it, or when it is
+ * larger than what travels.
  */
 export const sealEvent = (compiled: CompiledEvent, event: Event, id: string, key: KeyObject | undefined): unknown => {
+  const sealed = sealFields(compiled, event, id, key);
+  const size = Buffer.byteLength(JSON.stringify(sealed)); // some 2 µs
+  if (size > LARGEST_EVENT) throw new Error(`${event.type} is larger than ${LARGEST_EVENT} bytes: ${size}`);
+  return sealed;
+};
+
+const sealFields = (compiled: CompiledEvent, event: Event, id: string, key: KeyObject | undefined): unknown => {
   const faults = compiled.faults(event.data);
   if (faults.length > 0) throw new Error(`${event.type} breaks its contract: ${JSON.stringify(faults)}`);
   if (compiled.personal === undefined) return event.data;
@@ -61,23 +71,21 @@ const sealTree = (value: unknown, tree: PersonalTree, key: KeyObject, place: str
  * Events opened and brought to today's schema. Throws when a sealed field has no key, not even a destroyed one: then the
  * keys were not restored with the events, and to call the field erased would hide that for good.
  */
-export const openEvent = (
-  catalog: EventCatalog,
-  stored: StoredEvent,
-  keyOf: (subject: string) => SubjectKey | undefined,
-): RecordedEvent => {
+export const openEvent = (catalog: EventCatalog, stored: StoredEvent, keyOf: KeyOf): RecordedEvent => {
+  const { id, stream, version, metadata } = stored;
+  const { occurredAt, actor } = metadata;
+  const meta = { streamId: streamId(stream), version, occurredAt, actor };
+  return { id, event: openSealed(catalog, stored, keyOf), meta, metadata };
+};
+
+/** The same without what stands beside the event. */
+export const openSealed = (catalog: EventCatalog, stored: SealedEvent, keyOf: KeyOf): Event => {
   const compiled = catalog.get(stored.type);
   if (compiled === undefined || stored.schemaVersion > compiled.version) throw new UnknownEvent(stored);
   const key = stored.subject === null ? undefined : keyOf(stored.subject);
   let data = open(stored.data, key, stored.id);
   for (const upcast of compiled.upcasts.slice(stored.schemaVersion - 1)) data = upcast(isObject(data) ? data : {});
-  const { occurredAt, actor } = stored.metadata;
-  return {
-    id: stored.id,
-    event: { type: stored.type, data },
-    meta: { streamId: streamId(stored.stream), version: stored.version, occurredAt, actor },
-    metadata: stored.metadata,
-  };
+  return { type: stored.type, data };
 };
 
 const open = (value: unknown, key: SubjectKey | undefined, place: string): unknown => {
@@ -88,14 +96,17 @@ const open = (value: unknown, key: SubjectKey | undefined, place: string): unkno
     return key === 'destroyed' ? ERASED : unseal(value, key, place);
   }
   const copy: Record<string, unknown> = {};
-  for (const field of Object.keys(value)) copy[field] = open(value[field], key, `${place}/${field}`);
+  for (const field of Object.keys(value)) {
+    const inner = value[field];
+    copy[field] = isObject(inner) ? open(inner, key, `${place}/${field}`) : inner;
+  }
   return copy;
 };
 
 /** A type or version that this release does not know: it was written by a newer one. */
 export class UnknownEvent extends Error {
   override readonly name = 'UnknownEvent';
-  constructor({ type, schemaVersion, stream, version }: StoredEvent) {
+  constructor({ type, schemaVersion, stream, version }: SealedEvent) {
     super(`this release does not know ${type} v${schemaVersion} (${stream}@${version})`);
   }
 }

@@ -35,7 +35,19 @@ export type NewEvent = {
 export type FeedPosition = { readonly era: number; readonly tx: string; readonly position: number };
 export const FEED_START: FeedPosition = { era: 0, tx: '0', position: 0 };
 
+/** Below 0 where `one` comes before `other` in their store's feed, 0 where they are the same place. */
+export const comparePositions = (one: FeedPosition, other: FeedPosition): number =>
+  one.era - other.era || compareDecimals(one.tx, other.tx) || one.position - other.position;
+const compareDecimals = (one: string, other: string): number =>
+  one.length - other.length || (one < other ? -1 : one > other ? 1 : 0);
+
+/** Bytes of an event's data as JSON, sealed: more is refused at the append, and no consumer reads it. */
+export const LARGEST_EVENT = 6 * 1024 * 1024;
+
 export type StoredEvent = NewEvent & { readonly at: FeedPosition; readonly recordedAt: string };
+
+/** As much of a stored event as it takes to open it. */
+export type SealedEvent = Omit<StoredEvent, 'at' | 'recordedAt' | 'topic' | 'key' | 'lane' | 'metadata'>;
 
 /** An event opened and brought to today's schema version. */
 export type RecordedEvent<E extends Event = Event> = {

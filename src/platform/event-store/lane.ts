@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Kafka's murmur2 over the bytes of a key (Austin Appleby's MurmurHash2 with the seed that Java's client uses), so that
  * a key lies in the same lane here and, partition counts being powers of two, on the same partition there.
@@ -22,6 +24,11 @@ export const murmur2 = (bytes: Uint8Array): number => {
   hash = Math.imul(hash, M);
   return (hash ^ (hash >>> 15)) | 0;
 };
+
+const LONGEST_KEY = 500;
+/** The key as it is kept in indexes: one that is longer than any of ours stands for itself by its hash. */
+export const boundedKey = (key: string): string =>
+  key.length <= LONGEST_KEY ? key : `sha256:${createHash('sha256').update(key).digest('base64url')}`;
 
 const LANES = 64;
 /** The ordered slice of a topic, 0–63, in which all events of a key travel. */

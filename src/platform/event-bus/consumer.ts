@@ -1,0 +1,49 @@
+/** What a service declares of a consumer: a name, what it hears, and what becomes of it. */
+import type { CommandKit } from '../commit/command-handler.ts';
+import type { Commit, Row } from '../commit/commit.ts';
+import type { Table } from '../read-models/table.ts';
+import type { Database } from '../sql/database.ts';
+import type { Delivered } from './delivery.ts';
+
+/** What shall be committed with the positions. */
+export type Effects = Omit<Commit, 'idempotency'>;
+export const NO_EFFECTS: Effects = { appends: [], take: [], release: [], rows: [] };
+
+/** What a consumer's handling may use: its own service, and nothing else. */
+export type ConsumerKit = {
+  readonly commands: CommandKit;
+  readonly database: Database;
+  /** Whether more than so many ms have passed since an instant, by the database's clock. */
+  readonly isOlder: (instant: string, ms: number) => Promise<boolean>;
+};
+
+/** A consumer, closed: what events it is made for only its constructors (policy, projection) know. */
+export type Consumer = {
+  /** `<service>.<what>`: where it stands is kept under this name, so it is never changed. */
+  readonly name: string;
+  readonly kind: 'policy' | 'projection';
+  /** Where its first reading begins. Fixed at its first registration. */
+  readonly begins: 'beginning' | 'now';
+  /** The types that it handles; all others of their topics it passes over. */
+  readonly types: readonly string[];
+  /** The table that it keeps. */
+  readonly table: Table<unknown>;
+  /**
+   * What some events make of the rows in `table` (or another one of its kind), and nothing else that handling them does:
+   * for making the table anew.
+   */
+  readonly fold: (
+    database: Pick<Database, 'read'>,
+    table: Table<unknown>,
+    events: readonly Delivered[],
+  ) => Promise<readonly Row[]>;
+  /**
+   * Handles events in their order, and has `commit` write what comes of them, once. Throws what is wrong with an event;
+   * it must not throw for anything that is as it may be.
+   */
+  readonly handle: <V>(
+    kit: ConsumerKit,
+    events: readonly Delivered[],
+    commit: (effects: Effects) => Promise<V>,
+  ) => Promise<V>;
+};

@@ -1,0 +1,137 @@
+/**
+ * Events as records of a broker, and back: CloudEvents 1.0 in binary mode, so that any client can read them. Beside what
+ * CloudEvents names, a record carries the event's place in its store's feed and that of its predecessor in the lane; what
+ * has no such place came from nobody of ours. Pure.
+ *
+ * https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+ */
+import type { FeedPosition } from '../../event-store/event.ts';
+import { LARGEST_EVENT } from '../../event-store/event.ts';
+import { boundedKey, laneOf } from '../../event-store/lane.ts';
+import type { Delivery, Stray } from '../delivery.ts';
+
+/** What a broker keeps of a message. */
+export type BrokerRecord = {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [Buffer | null, Buffer | null])[];
+};
+/** Where it keeps it; timestamp: ms since 1970, by its sender or the broker. */
+export type RecordPlace = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly timestamp: bigint;
+};
+export type OutgoingRecord = {
+  readonly topic: string;
+  /** Taken modulo the number of partitions: a lane lies on one of them. */
+  readonly partition: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Map<Buffer, Buffer>;
+};
+
+const sourceUri = (source: string): string => `/taskwire/${source}`;
+const positionText = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
+const POSITION = /^(\d{1,9}):(\d{1,20}):(\d{1,15})$/;
+const positionIn = (text: string | undefined): FeedPosition | undefined => {
+  const [, era, tx, position] = POSITION.exec(text ?? '') ?? [];
+  return tx === undefined ? undefined : { era: Number(era), tx, position: Number(position) };
+};
+
+/** Which header carries what of an event's metadata. */
+const OF_METADATA = {
+  correlationId: 'ce_correlationid',
+  causationId: 'ce_causationid',
+  actor: 'ce_actor',
+  requestId: 'ce_requestid',
+  traceparent: 'traceparent',
+  occurredAt: 'ce_time',
+} as const;
+const METADATA = Object.entries(OF_METADATA);
+/** A header's name is the same in a million records. */
+const names = new Map<string, Buffer>();
+const nameOf = (text: string): Buffer => {
+  const known = names.get(text) ?? Buffer.from(text);
+  names.set(text, known);
+  return known;
+};
+
+/** An event of `source` as it is sent. Throws SyntaxError where its metadata is no JSON. */
+export const toRecord = (source: string, { topic, lane, key, at, after, envelope }: Delivery): OutgoingRecord => {
+  const { id, stream, version, subject, type, schemaVersion, data, recordedAt } = envelope;
+  const metadata: Readonly<Record<string, unknown>> = JSON.parse(envelope.metadata);
+  const headers = new Map<Buffer, Buffer>();
+  const set = (name: string, value: unknown): void => {
+    if (value !== undefined && value !== null) headers.set(nameOf(name), Buffer.from(String(value)));
+  };
+  set('ce_specversion', '1.0');
+  set('ce_id', id);
+  set('ce_source', sourceUri(source));
+  set('ce_type', type);
+  set('ce_subject', stream);
+  set('ce_dataschema', `urn:taskwire:event:${type}:${schemaVersion}`);
+  set('ce_sequence', version);
+  set('ce_partitionkey', key);
+  set('ce_person', subject);
+  set('ce_recordedat', recordedAt);
+  for (const [name, header] of METADATA) set(header, metadata[name]);
+  set('ce_position', positionText(at));
+  set('ce_predecessor', positionText(after));
+  set('content-type', 'application/json');
+  // Refused when it was to be appended; one that lies in the store nevertheless must not stop the feed for ever: it is
+  // cut to what a broker takes and is still too large for whoever reads it.
+  const value = Buffer.from(data).subarray(0, LARGEST_EVENT + 1);
+  return { topic, partition: lane, key: Buffer.from(key), value, headers };
+};
+
+/** What came: an event with its place in the feed of `source`, or a stray one that is nobody's. Never throws. */
+export const fromRecord = (
+  source: string,
+  { topic, partition, offset, timestamp }: RecordPlace,
+  record: BrokerRecord,
+): Delivery | Stray => {
+  const headers = new Map(record.headers.map(([name, value]) => [text(name), text(value)]));
+  const header = (name: string): string => headers.get(name) ?? '';
+  const at = positionIn(headers.get('ce_position'));
+  const after = positionIn(headers.get('ce_predecessor'));
+  const [, schemaVersion = '0'] = /:(\d{1,9})$/.exec(header('ce_dataschema')) ?? [];
+  const metadata = Object.fromEntries(METADATA.map(([name, from]) => [name, headers.get(from)]));
+  const sent = new Date(Number(timestamp));
+  const envelope = {
+    id: header('ce_id'),
+    stream: header('ce_subject'),
+    version: /^\d{1,9}$/.test(header('ce_sequence')) ? Number(header('ce_sequence')) : 0,
+    subject: headers.get('ce_person') ?? null,
+    type: header('ce_type'),
+    schemaVersion: Number(schemaVersion),
+    data: text(record.value),
+    metadata: JSON.stringify(metadata),
+    recordedAt: isInstant(header('ce_recordedat')) ? header('ce_recordedat') : sent.toISOString(),
+  };
+  const isOurs = header('ce_specversion') === '1.0' && header('ce_source') === sourceUri(source);
+  if (!isOurs || at === undefined || after === undefined || envelope.id === '') {
+    const named = { topic, lane: partition, key: `record ${partition}/${offset}` };
+    const place = { era: 0, tx: String(partition), position: Number(offset) + 1 };
+    const error = isOurs ? 'it has no place in a feed' : `it is no event of the ${source} service`;
+    return { kind: 'stray', ...named, at: place, envelope, error };
+  }
+  const key = text(record.key);
+  return { topic, lane: laneOf(key), key: boundedKey(key), at, after, envelope };
+};
+
+const isInstant = (value: string): boolean => /^\d{4}-\d\d-\d\d[T ]/.test(value) && !Number.isNaN(Date.parse(value));
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** As text that PostgreSQL can keep: bytes that are none stand for themselves in base64, and are no JSON either way. */
+const text = (bytes: Buffer | null): string => {
+  if (bytes === null) return '';
+  try {
+    const decoded = decoder.decode(bytes);
+    if (!decoded.includes('\0')) return decoded;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // it says that the bytes are no UTF-8
+  }
+  return `base64:${bytes.toString('base64')}`;
+};

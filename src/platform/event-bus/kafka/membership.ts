@@ -1,0 +1,98 @@
+/**
+ * A process's place in a consumer group: which partitions are its own just now.
+ *
+ *   apart ─► joining ─► member of a generation ─► the group changes: the next generation, with other partitions
+ *     ▲         │                  │
+ *     └─────────┴──── it failed ◄──┘
+ *
+ * That two processes believe in the same partition for a while is no fault here: the revisions of its lanes decide. The
+ * offsets of the group are for people who look with Kafka's own tools; nothing is ever read from where they say.
+ */
+import { Consumer } from '@platformatic/kafka';
+import { asked, clientOptions, type KafkaSettings } from './client.ts';
+import type { Fetcher, Spot } from './fetcher.ts';
+
+type Assignment = {
+  /** Another one for each change of the group, in this process. */
+  readonly generation: number;
+  /** `topic/partition`. */
+  readonly parts: ReadonlySet<string>;
+};
+export type Membership = {
+  /** Joins where it is apart. Rejects where the broker cannot be asked. */
+  current(): Promise<Assignment>;
+  /** Tells the broker how far the group has read. */
+  tell(spots: readonly Spot[]): Promise<void>;
+  close(): Promise<void>;
+};
+
+export const partName = (topic: string, partition: number): string => `${topic}/${partition}`;
+
+/** ms after which a member that was not heard of is out, and others take its partitions. */
+const SESSION = 10_000;
+const HEARTBEAT = 2_000;
+const REBALANCE = 15_000;
+
+export const openMembership = (settings: KafkaSettings, group: string, topics: readonly string[]): Membership => {
+  let consumer: Consumer | undefined;
+  let joining: Promise<void> | undefined;
+  let assignment: Assignment = { generation: 0, parts: new Set() };
+  let isOut = true;
+
+  const leave = async (): Promise<void> => {
+    const former = consumer;
+    consumer = undefined;
+    isOut = true;
+    await former?.close(true).catch(() => undefined); // out after SESSION either way
+  };
+  const join = async (): Promise<void> => {
+    await leave();
+    const { instanceId } = settings;
+    const options = { ...clientOptions(settings, `taskwire-${group}`), groupId: group };
+    const timing = { sessionTimeout: SESSION, heartbeatInterval: HEARTBEAT, rebalanceTimeout: REBALANCE };
+    const member = new Consumer({
+      ...{ ...options, ...timing, retries: 10, autocommit: false },
+      ...(instanceId !== undefined && { groupInstanceId: instanceId }),
+    });
+    consumer = member;
+    member.topics.trackAll(...topics);
+    member.on('error', () => {
+      if (consumer === member) isOut = true;
+    });
+    member.on('consumer:group:join', ({ assignments = [] }) => {
+      const parts = assignments.flatMap(({ topic, partitions }) => partitions.map((one) => partName(topic, one)));
+      assignment = { generation: assignment.generation + 1, parts: new Set(parts) };
+    });
+    await asked(member.joinGroup({}));
+    isOut = false;
+  };
+  return {
+    current: async () => {
+      if (isOut) {
+        joining ??= join().finally(() => {
+          joining = undefined;
+        });
+        await joining;
+      }
+      return assignment;
+    },
+    tell: async (spots) => {
+      if (consumer === undefined || isOut || spots.length === 0) return;
+      await consumer.commit({ offsets: spots.map((spot) => ({ ...spot, leaderEpoch: -1 })) });
+    },
+    close: leave,
+  };
+};
+
+/** Of whoever reads it all, beside the groups: they notice nothing of it. */
+export const everyPart = (fetcher: Pick<Fetcher, 'shapes'>, topics: readonly string[]): Membership => ({
+  current: async () => {
+    const shapes = await fetcher.shapes(topics);
+    const parts = [...shapes].flatMap(([topic, { partitions }]) =>
+      Array.from({ length: partitions }, (_, partition) => partName(topic, partition)),
+    );
+    return { generation: 1, parts: new Set(parts) };
+  },
+  tell: async () => undefined,
+  close: async () => undefined,
+});

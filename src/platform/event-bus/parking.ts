@@ -1,0 +1,39 @@
+/** How long a parked key waits for its next attempt, and when so much is parked that the consumer itself must be broken. */
+import type { Fault } from './delivery.ts';
+
+const FIRST = 1_000;
+const LONGEST = 10 * 60_000;
+/** With the doubling of the wait, the last attempt comes about an hour and a half after the first. */
+const BUDGET = 16;
+
+/**
+ * ms until the next attempt after so many failed ones, half of it at random so that keys that failed together do not
+ * come back together; null = not by itself any more: it waits for a hand. What this release does not know waits for one
+ * that does, and what is unreadable stays so.
+ */
+export const backoff =
+  (random: () => number) =>
+  (fault: Fault, attempts: number): number | null => {
+    if (fault.cause !== 'failed' || attempts >= BUDGET) return null;
+    const full = Math.min(LONGEST, FIRST * 2 ** (attempts - 1));
+    return Math.round(full / 2 + (full / 2) * random());
+  };
+
+/**
+ * Counts a minute of a consumer's life. One bad event is the event's fault; when more than 20 keys of a minute fail, and
+ * more than 5 % of its events, the fault is most likely the consumer's: it stops taking new ones, for each would only be
+ * parked too, and is tried again by what is parked already.
+ */
+export type Breaker = { readonly since: number; readonly events: number; readonly parked: number };
+export const CLOSED: Breaker = { since: 0, events: 0, parked: 0 };
+const MINUTE = 60_000;
+export const KEYS = 20;
+const SHARE = 0.05;
+
+export const counted = (breaker: Breaker, now: number, events: number, parked: number): Breaker =>
+  now - breaker.since >= MINUTE
+    ? { since: now, events, parked }
+    : { since: breaker.since, events: breaker.events + events, parked: breaker.parked + parked };
+
+export const isOpen = (breaker: Breaker, now: number): boolean =>
+  now - breaker.since < MINUTE && breaker.parked > Math.max(KEYS, SHARE * breaker.events);

@@ -1,0 +1,284 @@
+/**
+ * A service's relay, running: its store as the feed, a checkpoint beside it, and a broker to publish to.
+ *
+ * Before it publishes anything it looks whether the broker holds an event that its store lacks. It does where the store
+ * was set back to an earlier moment: what the other services have heard since would be said again, otherwise. Then
+ * nothing is published, and the way out is named. In a life of the store that is new (see `era`) the service waits for
+ * that look before it answers anybody; otherwise it need not wait for a broker that is away.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { comparePositions, FEED_START, type FeedPosition } from '../event-store/event.ts';
+import { CURRENT_ERA } from '../event-store/store.ts';
+import type { Signal } from '../lifecycle/signal.ts';
+import { type Database, statement } from '../sql/database.ts';
+import { collecting, type Reading } from '../telemetry/collectors.ts';
+import { errorInWords } from '../telemetry/error-words.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { gauges, metrics } from '../telemetry/metrics.ts';
+import type { Delivery } from './delivery.ts';
+import { readFeed } from './feed.ts';
+import { laneName } from './lanes.ts';
+import { leaseOf } from './lease.ts';
+import { createPatience } from './patience.ts';
+import { type Checkpoint, type RelayPorts, runRelay } from './relay.ts';
+import { tracedSend } from './traced.ts';
+
+/** A broker, as a relay needs it. */
+export type Publisher = {
+  /** See RelayPorts.send. */
+  send(source: string, deliveries: readonly Delivery[]): Promise<void>;
+  /** The last events of a source on each partition of some topics. Rejects where the broker cannot be asked. */
+  newest(source: string, topics: readonly string[]): Promise<readonly Delivery[]>;
+};
+export type RelayOptions = {
+  /** The service, as its consumers name it. */
+  readonly source: string;
+  readonly database: Database;
+  readonly publisher: Publisher;
+  /** Given after each commit of this process. */
+  readonly committed: Signal;
+  readonly logger: Logger;
+  readonly failPoint?: ((name: string) => void) | undefined;
+};
+type RelayHealth = {
+  /** refused: the broker holds what the store lacks. */
+  readonly status: 'ok' | 'degraded';
+  readonly detail?: string;
+  /** What is not published yet: counted up to 10,000, and the age of the oldest in seconds. */
+  readonly backlog: { readonly events: number; readonly seconds: number };
+};
+export type Relay = {
+  /** Resolves once the service may answer; rejects with StoreSetBack. Waits for a broker where it must ask one. */
+  start(): Promise<void>;
+  health(): Promise<RelayHealth>;
+  stop(): Promise<void>;
+};
+
+/** The broker holds events that the store does not: it was restored to a moment before them. */
+class StoreSetBack extends Error {
+  override readonly name = 'StoreSetBack';
+  constructor(source: string, missing: number) {
+    super(
+      `the broker holds events of the ${source} service that its store lacks (${missing} of the newest): the store was set back. ` +
+        `Nothing is published. Stop the service, and bring them back: taskwire events restore --from kafka --service ${source}`,
+    );
+  }
+}
+
+const SMALLEST_SLICE = 250;
+const LARGEST_SLICE = 2_000;
+/** Characters of data in a slice above which the next one shall hold fewer events. */
+const MUCH = 4_000_000;
+const OTHERS_TURN = 1_000;
+const FIRST_LOOK = 3_000;
+const LATE = 30_000;
+const MOST_COUNTED = 10_000;
+
+const CHECKPOINT = statement(
+  'relay-checkpoint',
+  `select revision, era, tx::text, position, seen_era as "seenEra",
+     coalesce((select json_agg(json_build_array(topic, lane, era, tx::text, position)) from relay_lane), '[]') as lanes
+   from relay`,
+);
+type CheckpointRow = FeedPosition & {
+  readonly revision: number;
+  readonly seenEra: number;
+  readonly lanes: readonly (readonly [string, number, number, string, number])[];
+};
+const STORE = statement(
+  'relay-store',
+  `with moved as (
+     update relay set revision = $1, era = $2, tx = $3::xid8, position = $4, updated_at = clock_timestamp()
+     where revision = $1 - 1 returning 1)
+   insert into relay_lane (topic, lane, era, tx, position)
+   select topic, lane, era, tx, position
+   from json_to_recordset($5::json) l(topic text, lane smallint, era integer, tx xid8, position bigint), moved
+   on conflict (topic, lane) do update set era = excluded.era, tx = excluded.tx, position = excluded.position
+   returning lane`,
+);
+const SEEN = statement('relay-seen', 'update relay set seen_era = $1 returning 1');
+const LACKING = statement(
+  'relay-lacking',
+  'select count(*)::integer as count from unnest($1::uuid[]) known(id) where not exists (select from event e where e.id = known.id)',
+);
+const BACKLOG = statement(
+  'relay-backlog',
+  `select count(*)::integer as events, coalesce(extract(epoch from now() - min(behind.recorded_at)), 0)::float8 as seconds
+   from (select recorded_at from event where (era, tx, position) > ($1, $2::xid8, $3)
+         order by event.era, event.tx, event.position limit $4) behind`,
+);
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export const topicsOfSource = (source: string): readonly string[] => [`${source}.events`, `${source}.events.private`];
+
+export const openRelay = (options: RelayOptions): Relay => {
+  const { source, database, publisher, committed, logger, failPoint = () => undefined } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const rest = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined); // who stops waits for nothing
+  let running: Promise<void> = Promise.resolve();
+  let refusal: StoreSetBack | undefined;
+  let hasSeen = false;
+
+  /** Whether the broker was seen to hold nothing that is not here. Rejects with StoreSetBack, or where it cannot be asked. */
+  const look = async (): Promise<void> => {
+    const [row] = await database.write<{ era: number }>(CURRENT_ERA, []);
+    const known = await publisher.newest(source, topicsOfSource(source));
+    const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
+    const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
+    if (lacking === undefined || row === undefined) throw new Error('the store did not answer');
+    if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
+    await database.write(SEEN, [row.era]);
+    hasSeen = true;
+  };
+  /** Looks until it has seen, and says each thing that it waits for once. Ends without where this process stops. */
+  const lookAgain = async (): Promise<void> => {
+    let told = '';
+    for (let tries = 0; !signal.aborted; tries += 1) {
+      try {
+        return await look();
+      } catch (error) {
+        if (error instanceof StoreSetBack) throw error;
+        const words = errorInWords(error);
+        if (words !== told) logger.warn('the relay waits for the broker', { source, error });
+        told = words;
+        await rest(Math.min(5_000, 200 * 2 ** Math.min(tries, 8)));
+      }
+    }
+  };
+  /** Where the broker is away, or slow to answer, the look is put off. */
+  const lookOnce = async (): Promise<void> => {
+    const later = rest(FIRST_LOOK);
+    await Promise.race([
+      later,
+      look().catch((error: unknown) => {
+        if (error instanceof StoreSetBack) throw error;
+      }),
+    ]);
+  };
+  const run = async (): Promise<void> => {
+    try {
+      if (!hasSeen) await lookAgain();
+    } catch (error) {
+      if (!(error instanceof StoreSetBack)) throw error;
+      refusal = error;
+      logger.error('the relay publishes nothing', { source, error });
+      return;
+    }
+    const lease = leaseOf(database, { consumer: 'relay', source });
+    await runRelay(portsOf(options, lease, rest, failPoint), () => signal.aborted);
+    await lease.release().catch(() => undefined); // it runs out by itself
+  };
+
+  /** Where it stands, and what lies behind that. */
+  const backlog = async () => {
+    const [row] = await database.read<CheckpointRow>(CHECKPOINT, []);
+    const { era, tx, position } = row ?? FEED_START;
+    const [behind = { events: 0, seconds: 0 }] = await database.read<RelayHealth['backlog']>(BACKLOG, [
+      ...[era, tx, position],
+      MOST_COUNTED,
+    ]);
+    return { position, behind };
+  };
+  let stopCollecting = (): void => undefined;
+  const readings = async (): Promise<readonly Reading[]> => {
+    const { position, behind } = await backlog();
+    const service = source;
+    return [
+      () => gauges.relayPosition.set({ service }, position),
+      () => gauges.relayBacklogEvents.set({ service }, behind.events),
+      () => gauges.relayBacklogSeconds.set({ service }, behind.seconds),
+    ];
+  };
+
+  return {
+    start: async () => {
+      stopCollecting = collecting('relay', readings);
+      const [row] = await database.write<{ era: number }>(CURRENT_ERA, []);
+      const [checkpoint] = await database.read<CheckpointRow>(CHECKPOINT, []);
+      if (checkpoint?.seenEra === row?.era) await lookOnce();
+      else await lookAgain();
+      running = run();
+    },
+    health: async () => {
+      const { behind } = await backlog();
+      if (refusal)
+        return { status: 'degraded', detail: 'the broker holds events that the store lacks', backlog: behind };
+      return { status: behind.seconds * 1000 > LATE ? 'degraded' : 'ok', backlog: behind };
+    },
+    stop: async () => {
+      stopCollecting();
+      stopping.abort();
+      committed.notify(); // whoever waits for a commit
+      await running;
+    },
+  };
+};
+
+const portsOf = (
+  { source, database, publisher, committed, logger }: RelayOptions,
+  lease: ReturnType<typeof leaseOf>,
+  rest: (ms: number) => Promise<void>,
+  failPoint: (name: string) => void,
+): RelayPorts => {
+  const patience = createPatience(committed.listen());
+  let limit = SMALLEST_SLICE;
+  let stored = FEED_START;
+  return {
+    leads: async () => {
+      const mine = await lease.acquire();
+      if (!mine) await rest(OTHERS_TURN);
+      return mine;
+    },
+    checkpoint: async () => {
+      const checkpoint = await readCheckpoint(database);
+      stored = checkpoint.position;
+      return checkpoint;
+    },
+    feed: async (after) => {
+      // What is private to the service too: the broker keeps it for the day when the store is lost.
+      const events = await readFeed(database, after, limit);
+      if (events.length === 0) await patience.wait();
+      else patience.reset();
+      const size = events.reduce((sum, { envelope }) => sum + envelope.data.length, 0);
+      if (size > MUCH) limit = Math.max(1, Math.floor(limit / 4));
+      else if (events.length === limit) limit = Math.min(LARGEST_SLICE, limit * 2);
+      return events;
+    },
+    send: async (deliveries) => {
+      const took = metrics.publishSeconds.startTimer({ service: source });
+      await tracedSend(source, deliveries, () => publisher.send(source, deliveries));
+      took();
+      metrics.published.inc({ service: source }, deliveries.length);
+      failPoint('after-publish');
+    },
+    store: async ({ revision, position: at, lanes }) => {
+      const moved = [...lanes].filter(([, place]) => comparePositions(place, stored) > 0);
+      const ends = JSON.stringify(moved.map(([name, place]) => ({ ...laneOfName(name), ...place })));
+      const rows = await database.write(STORE, [revision, at.era, at.tx, at.position, ends]);
+      if (rows.length > 0) stored = at;
+      return rows.length > 0;
+    },
+    pause: rest,
+    report: (incident) => {
+      metrics.relayIncidents.inc({ service: source, kind: incident.kind });
+      if (incident.kind === 'overtaken') logger.info('another relay publishes too', { source });
+      else logger.warn('the relay waits', { source, error: incident.error });
+    },
+  };
+};
+
+export const readCheckpoint = async (database: Database): Promise<Checkpoint> => {
+  const [row] = await database.read<CheckpointRow>(CHECKPOINT, []);
+  if (row === undefined) throw new Error('there is no relay in this schema: run `taskwire migrate`');
+  const { revision, era, tx, position } = row;
+  const lanes = row.lanes.map(([topic, lane, ...[laneEra, laneTx, lanePosition]]): [string, FeedPosition] => [
+    laneName(topic, lane),
+    { era: laneEra, tx: laneTx, position: lanePosition },
+  ]);
+  return { revision, position: { era, tx, position }, lanes: new Map(lanes) };
+};
+const laneOfName = (name: string) => {
+  const cut = name.lastIndexOf('/');
+  return { topic: name.slice(0, cut), lane: Number(name.slice(cut + 1)) };
+};
