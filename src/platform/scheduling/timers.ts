@@ -1,0 +1,91 @@
+/**
+ * What an aggregate does when its time has come: a command that carries the time, from its schedule instead of a person.
+ * The command runs as any other does, and the events that it leads to set what is due next; the lease ends in the same
+ * commit, so that of several workers that think it is theirs one fires.
+ */
+import type { Aggregate } from '../commit/aggregate.ts';
+import { causedBy, inTrace } from '../commit/caused.ts';
+import { type CommandKit, carryOut, type Plans } from '../commit/command-handler.ts';
+import { type Rejected, rejected } from '../commit/outcome.ts';
+import { type Plan, planOn, type Standing, standingAfter } from '../commit/plan.ts';
+import type { Event } from '../decider.ts';
+import { streamName } from '../event-store/event.ts';
+import { eventsOf } from '../event-store/store.ts';
+import { traced } from '../telemetry/tracing.ts';
+import type { Claim } from './claims.ts';
+import { scheduleRow } from './schedule.ts';
+import type { Work } from './worker.ts';
+
+export type Timer<Command> = {
+  /** Who does it, as its events will say. */
+  readonly actor: string;
+  /** `now` is RFC 3339, UTC, to the millisecond, by the database's clock. */
+  readonly commandAt: (now: string) => Command;
+};
+
+/**
+ * What a worker runs for each claim on such an aggregate. When nothing is due on its stream any more, the schedule is
+ * set right and the claim released. Throws when the command was rejected, or changed nothing though it was due: released,
+ * it would be claimed again at once and for ever.
+ */
+export const timer = <
+  State,
+  Command,
+  E extends Event,
+  Code extends string,
+  Birth extends E['type'],
+  R,
+  Taken extends string = never,
+>(
+  kit: CommandKit,
+  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  { actor, commandAt }: Timer<Command>,
+): Work['run'] => {
+  const { streamPrefix, nextDue } = aggregate;
+
+  const decide = async (
+    claim: Claim,
+    stream: string,
+  ): Promise<Plans<R | undefined, Taken> | Rejected<Code | 'lease-lost'>> => {
+    const [events, isHeld] = await Promise.all([kit.store.load(stream), claim.isHeld()]);
+    if (!isHeld) return rejected('lease-lost');
+    const past = eventsOf<E>(events);
+    const newest = past.at(-1);
+    const standing = standingAfter(aggregate, past);
+    const dueAt = standing.state === undefined ? null : (nextDue?.(standing.state) ?? null);
+    const plans = (
+      plan: Plan<R | undefined, Taken>,
+      ...rows: Plans<R, Taken>['rows']
+    ): Plans<R | undefined, Taken> => ({
+      ...{ kind: 'plans', plans: [plan], reliesOn: [] },
+      rows: [...rows, claim.release],
+    });
+    if (newest === undefined || dueAt === null || Date.parse(dueAt) > Date.parse(claim.now)) {
+      const right = scheduleRow(dueAt, { id: claim.id, version: standing.version, streamPrefix });
+      return plans(unchanged(stream, standing), right);
+    }
+    // It may be weeks later: a trace of its own, linked to what set the time.
+    const planned = await traced(`timer ${streamPrefix}`, { links: [newest.metadata.traceparent] }, (span) =>
+      planOn(kit, aggregate, claim.id, standing, commandAt(claim.now), inTrace(causedBy(newest, actor), span)),
+    );
+    if (planned.kind === 'rejected') return planned;
+    if (!planned.plan.done.changed) throw new Error(`${stream} was due at ${dueAt}, and nothing came of it`);
+    return plans(planned.plan);
+  };
+
+  return async (claim) => {
+    const stream = streamName(streamPrefix, claim.id);
+    const outcome = await carryOut<R | undefined, Code | 'lease-lost', Taken>(kit, [stream], {}, () =>
+      decide(claim, stream),
+    );
+    if (outcome.kind === 'done') return;
+    const code = outcome.kind === 'rejected' ? outcome.code : outcome.kind;
+    if (code !== 'lease-lost') throw new Error(`the timer of ${stream} was refused: ${code}`);
+  };
+};
+
+/** The stream stays as it is, and must be at this version still. */
+const unchanged = <R>(stream: string, { row, version }: Standing<unknown, R>): Plan<R | undefined, never> => ({
+  ...{ kind: 'plan', before: row, done: { kind: 'done', row, version, changed: false } },
+  ...{ append: { stream, expected: version, events: [] }, take: [], release: [], rows: [] },
+});
