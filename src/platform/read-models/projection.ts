@@ -1,0 +1,114 @@
+/**
+ * An asynchronous projection: rows kept from the events of several streams or services, a little behind them. It names
+ * the rows that an event touches; those are loaded once a batch, folded in memory, and written as a set together with
+ * the consumer's positions. So a row is folded once from each event, whatever is delivered again.
+ *
+ * A row may be touched by events of several lanes, and of several sources, which are read side by side. So what is written
+ * insists that the row still is as it was loaded; where it is not, the commit misses, and the batch is handled anew.
+ */
+import type { Row } from '../commit/commit.ts';
+import type { About, Event } from '../decider.ts';
+import type { Consumer } from '../event-bus/consumer.ts';
+import { NO_EFFECTS } from '../event-bus/consumer.ts';
+import type { Delivered } from '../event-bus/delivery.ts';
+import type { Database } from '../sql/database.ts';
+import type { Table } from './table.ts';
+
+export type ProjectedRow = { readonly id: string };
+export type Projection<Row_ extends ProjectedRow, E extends Event> = {
+  readonly table: Table<Row_>;
+  /** The ids of the rows that an event touches; most touch one. */
+  readonly ids: (event: E, about: About) => readonly string[];
+  /** The row after the event; undefined = there is none (any more). An event without a handler does not compile. */
+  readonly on: {
+    readonly [T in E['type']]: (
+      row: Row_ | undefined,
+      event: Extract<E, { type: T }>,
+      about: About,
+      id: string,
+    ) => Row_ | undefined;
+  };
+};
+
+/** A projection as a consumer of its own. */
+export const projection = <Row_ extends ProjectedRow, E extends Event>(
+  name: string,
+  { begins = 'beginning', ...definition }: Projection<Row_, E> & Partial<Pick<Consumer, 'begins'>>,
+): Consumer => ({
+  ...{ name, begins, kind: 'projection', types: Object.keys(definition.on), table: definition.table },
+  fold: folding(definition),
+  handle: async ({ database }, events, commit) =>
+    commit({ ...NO_EFFECTS, rows: await folding(definition)(database, definition.table, events) }),
+});
+
+/** What events make of the rows of a table of the projection's kind. */
+export const folding =
+  <Row_ extends ProjectedRow, E extends Event>(definition: Projection<Row_, E>): Consumer['fold'] =>
+  async (database, table, events) => {
+    const rows = await loadRows(database, { ...definition, table: table as Table<Row_> }, events);
+    for (const event of events) rows.apply(event);
+    return rows.changed();
+  };
+
+export type Rows<Row_> = {
+  /** Folds the event into the rows that it touches; answers the first of them as it is then. */
+  apply(delivered: Delivered): Row_ | undefined;
+  /** What is to be written of all that was folded; misses where somebody else wrote one of these rows since. */
+  changed(): readonly Row[];
+};
+
+/** The rows that some events touch, as they are now. The events are of the projection's types: its consumer declares them. */
+export const loadRows = async <Row_ extends ProjectedRow, E extends Event>(
+  database: Pick<Database, 'read'>,
+  { table, ids, on }: Projection<Row_, E>,
+  events: readonly Delivered[],
+): Promise<Rows<Row_>> => {
+  const touched = (delivered: Delivered) => ids(delivered.event as E, aboutOf(delivered));
+  const wanted = [...new Set(events.flatMap(touched))];
+  const found = wanted.length === 0 ? [] : await database.read<Marked<Row_>>(table.findMarked, [wanted]);
+  const marks = new Map(found.map(({ id, mark }) => [id, mark]));
+  const rows = new Map<string, Row_ | undefined>(found.map((marked) => [marked.id, unmarked(marked)]));
+  const changed = new Set<string>();
+  return {
+    apply: (delivered) => {
+      const { event } = delivered;
+      const about = aboutOf(delivered);
+      // The mapped type promises that the handler of a type takes that type; a look-up by a variable forgets it.
+      const handler = on[event.type as E['type']] as Projection<Row_, Event>['on'][string];
+      const all = touched(delivered);
+      for (const id of all) {
+        const before = rows.get(id);
+        const after = handler(before, event, about, id);
+        if (after === before) continue;
+        rows.set(id, after);
+        changed.add(id);
+      }
+      const [first] = all;
+      return first === undefined ? undefined : rows.get(first);
+    },
+    changed: () => {
+      const { insert, replace, remove } = table.marked;
+      const all = [...changed].map((id) => ({ id, mark: marks.get(id), row: rows.get(id) }));
+      const written = all.filter(({ mark, row }) => mark !== undefined || row !== undefined);
+      const sets = Map.groupBy(written, ({ mark, row }) => {
+        if (row === undefined) return remove;
+        return mark === undefined ? insert : replace;
+      });
+      return [...sets].map(([statement, set]) => ({
+        ...{ statement, expect: set.length },
+        values: [JSON.stringify(set.map(({ id, mark, row }) => ({ ...row, id, mark })))],
+      }));
+    },
+  };
+};
+
+/** A row as it was loaded, with what tells whether it still is so. */
+type Marked<Row_> = Row_ & { readonly mark: string };
+// What is left of it is the row: that the mark came along is the affair of nobody who folds.
+const unmarked = <Row_>({ mark: _, ...row }: Marked<Row_>): Row_ => row as object as Row_;
+
+/** What a fold or policy may know of an event beside its data. `late` is for policies to find out. */
+export const aboutOf = ({ id, meta, topic, key }: Delivered, late = false): About => ({
+  ...{ eventId: id, streamId: meta.streamId, version: meta.version },
+  ...{ occurredAt: meta.occurredAt, actor: meta.actor, topic, key, late },
+});
