@@ -28,6 +28,16 @@ export type Meta = {
   readonly actor: string;
 };
 
+/** What a policy or projection knows of an event of somebody else beside its data. */
+export type About = Pick<Meta, 'streamId' | 'version' | 'occurredAt' | 'actor'> & {
+  readonly eventId: string;
+  readonly topic: string;
+  /** What orders it among others of its topic. */
+  readonly key: string;
+  /** It is handled so long after it was recorded that a policy is to record what it would have done, and not do it. */
+  readonly late: boolean;
+};
+
 /** A wish refused, by a stable code; a value, never thrown. */
 export type Rejection<Code extends string = string> = { readonly rejected: Code };
 export const reject = <const Code extends string>(rejected: Code): Rejection<Code> => ({ rejected });

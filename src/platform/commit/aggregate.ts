@@ -23,6 +23,11 @@ export type Aggregate<
   readonly readModel: ReadModel<Row, E>;
   /** The rejection that says that there is nothing here to see; it is answered before a stale version is. */
   readonly notFound?: Code;
+  /**
+   * When something is due on this aggregate by itself, as an instant (RFC 3339, UTC), or null: kept with each commit as
+   * the stream's one row in the schedule, where a worker finds it.
+   */
+  readonly nextDue?: (state: State) => string | null;
   /** The reservations that go with new events. */
   readonly reservations?: (
     event: E,

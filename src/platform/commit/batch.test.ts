@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NewEvent } from '../event-store/event.ts';
+import { table, uuid } from '../read-models/table.ts';
 import { rowStatements, selectBatch } from './batch.ts';
 import { type Claims, claimsOf } from './commit.ts';
 
@@ -124,20 +125,22 @@ test('a commit claims its streams, its reservations and its key, and shares what
   });
 });
 
-test('all rows of a table are one statement, and single statements follow in their order', () => {
-  const table = (name: string) => ({ name, columns: {}, selected: '', upsert: { name, text: name } });
-  const [one, two] = [table('one'), table('two')];
+test('all removals and all rows of a table are one statement each, and single statements follow in their order', () => {
+  const [one, two] = [table('one', { id: uuid() }), table('two', { id: uuid() })];
   const statements = rowStatements([
     { upsert: one, row: { id: 1 } },
     { statement: { name: 'x', text: 'delete from x' }, values: [1], expect: 1 },
     { upsert: two, row: { id: 2 } },
     { upsert: one, row: { id: 3 } },
+    { remove: two, id: 'gone' },
     { statement: { name: 'y', text: 'select 1 from y' }, values: [], expect: 0 },
+    { remove: two, id: 'gone too' },
   ]);
   expect(statements.map(({ statement, values }) => [statement.name, ...values])).toEqual([
-    ['one', '[{"id":1},{"id":3}]'],
-    ['two', '[{"id":2}]'],
-    ['x-expect-1', 1],
-    ['y-expect-0'],
+    ['two-remove', ['gone', 'gone too']],
+    ['one-upsert', '[{"id":1},{"id":3}]'],
+    ['two-upsert', '[{"id":2}]'],
+    ['x-expecting', 1, 1],
+    ['y-expecting', 0],
   ]);
 });

@@ -1,5 +1,6 @@
 /** Which of the waiting commits may go together, and the two trips they take. Pure. */
-import type { Table } from '../read-models/table.ts';
+import type { FeedPosition } from '../event-store/event.ts';
+import { publishedOf } from '../event-store/published.ts';
 import type { Statement } from '../sql/database.ts';
 import type { Claims, Commit, Row, Verdict } from './commit.ts';
 
@@ -53,38 +54,63 @@ export const appendArguments = (era: number, commits: readonly Commit[]): readon
   ];
 };
 
-/** What `append` answered, as a verdict for each commit of the batch. */
-export type Refused = Readonly<Record<string, readonly [Exclude<Verdict['verdict'], 'accepted' | 'missed'>, string?]>>;
-export const verdictsOf = (count: number, refused: Refused): readonly Verdict[] =>
-  Array.from({ length: count }, (_, n): Verdict => {
+/** What `append` answered: refused by the commit's place in the batch, positions by the event's id. */
+export type Appended = {
+  readonly tx: string;
+  readonly refused: Readonly<Record<string, readonly [Exclude<Verdict['verdict'], 'accepted' | 'missed'>, string?]>>;
+  readonly positions: Readonly<Record<string, number>> | null;
+};
+/** The same, as a verdict for each commit of the batch. */
+export const verdictsOf = (
+  era: number,
+  commits: readonly Commit[],
+  { tx, refused, positions }: Appended,
+): readonly Verdict[] => {
+  const placeOf = (id: string): FeedPosition => {
+    const position = positions?.[id];
+    if (position === undefined) throw new Error(`append did not say where ${id} lies`);
+    return { era, tx, position };
+  };
+  return commits.map(({ appends }, n): Verdict => {
     const [verdict, detail] = refused[n] ?? ['accepted' as const];
-    return verdict === 'taken' ? { verdict, scope: detail ?? '' } : { verdict };
+    if (verdict === 'taken') return { verdict, scope: detail ?? '' };
+    if (verdict !== 'accepted') return { verdict };
+    const events = appends.flatMap((append) => append.events);
+    return { verdict, published: publishedOf(events.map(({ id, topic, lane }) => ({ topic, lane, at: placeOf(id) }))) };
   });
+};
 
-/** Trip 2: all upserts of one table as one statement, then the single statements in their order. */
+/** Trip 2: all removals of one table as one statement, all upserts likewise, then the single statements in their order. */
 export const rowStatements = (
   rows: readonly Row[],
 ): readonly { readonly statement: Statement; readonly values: readonly unknown[] }[] => {
-  const upserts = new Map<Table<unknown>, object[]>();
-  const single = rows.flatMap((row) => {
-    if ('upsert' in row) {
-      const set = upserts.get(row.upsert);
-      if (set) set.push(row.row);
-      else upserts.set(row.upsert, [row.row]);
-      return [];
-    }
-    return [{ statement: expecting(row.statement, row.expect), values: row.values }];
-  });
+  const removed = Map.groupBy(
+    rows.filter((row) => 'remove' in row),
+    ({ remove }) => remove,
+  );
+  const upserted = Map.groupBy(
+    rows.filter((row) => 'upsert' in row),
+    ({ upsert }) => upsert,
+  );
   return [
-    ...[...upserts].map(([{ upsert }, set]) => ({ statement: upsert, values: [JSON.stringify(set)] })),
-    ...single,
+    ...[...removed].map(([{ remove }, set]) => ({ statement: remove, values: [set.map(({ id }) => id)] })),
+    ...[...upserted].map(([{ upsert }, set]) => ({
+      statement: upsert,
+      values: [JSON.stringify(set.map(({ row }) => row))],
+    })),
+    ...rows
+      .filter((row) => 'statement' in row)
+      .map(({ statement, values, expect }) => ({
+        statement: expecting(statement, values.length + 1),
+        values: [...values, expect],
+      })),
   ];
 };
 
-/** The same statement, which fails on the server unless it touches (or finds) just so many rows. */
-const expecting = ({ name, text }: Statement, count: number): Statement => ({
-  name: `${name}-expect-${count}`,
+/** The same statement, which fails on the server unless it touches (or finds) as many rows as its last value says. */
+const expecting = ({ name, text }: Statement, parameter: number): Statement => ({
+  name: `${name}-expecting`,
   text: /^\s*select\b/i.test(text)
-    ? `select expect(${count}, (select count(*) from (${text}) found))`
-    : `with touched as (${text} returning 1) select expect(${count}, (select count(*) from touched))`,
+    ? `select expect($${parameter}::bigint, (select count(*) from (${text}) found))`
+    : `with touched as (${text} returning 1) select expect($${parameter}::bigint, (select count(*) from touched))`,
 });

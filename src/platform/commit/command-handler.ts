@@ -2,14 +2,28 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Event } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
+import { metrics } from '../telemetry/metrics.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Append, Commit, IdempotencyScope, Row, Verdict } from './commit.ts';
 import type { Executor } from './executor.ts';
-import { Contended, type Done, type Outcome, type Rejected, type Repeated, rejected, type Stale } from './outcome.ts';
+import {
+  type CarriedOut,
+  Contended,
+  type Outcome,
+  type Rejected,
+  type Repeated,
+  rejected,
+  type Stale,
+} from './outcome.ts';
 import { type CommandContext, type Plan, type PlanKit, plan } from './plan.ts';
 import type { StreamQueue } from './stream-queue.ts';
 
-export type CommandKit = PlanKit & { readonly executor: Executor; readonly queue: StreamQueue };
+export type CommandKit = PlanKit & {
+  /** Whose commands these are, by name. */
+  readonly service: string;
+  readonly executor: Executor;
+  readonly queue: StreamQueue;
+};
 
 /** What a command may bring along beside its own words. */
 export type CommandOptions = {
@@ -80,12 +94,13 @@ export const carryOut = <R, Code extends string, Taken extends string>(
     do {
       const decided = await decide();
       if (decided.kind !== 'plans') return decided;
-      const [{ done }] = decided.plans;
+      const [{ done, append }] = decided.plans;
       const writes =
         decided.plans.some((one) => one.done.changed) || decided.rows.length > 0 || idempotency !== undefined;
-      if (!writes) return done;
+      if (!writes) return { ...done, stream: append.stream, published: undefined };
       const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
       if (outcome) return outcome;
+      metrics.commandRetries.inc({ service: kit.service });
       await pause(Math.random() * PAUSE);
     } while (performance.now() < patience);
     throw new Contended('other processes write to this at the same time');
@@ -110,10 +125,10 @@ const commitOf = (
 const outcomeOf = <R, Taken extends string>(
   verdict: Verdict,
   plans: Plans<R, Taken>['plans'],
-): Done<R> | Rejected<Taken> | Repeated | undefined => {
+): CarriedOut<R> | Rejected<Taken> | Repeated | undefined => {
   switch (verdict.verdict) {
     case 'accepted':
-      return plans[0].done;
+      return { ...plans[0].done, stream: plans[0].append.stream, published: verdict.published };
     case 'seen':
     case 'in-flight':
       return { kind: verdict.verdict };

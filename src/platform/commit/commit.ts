@@ -1,5 +1,6 @@
 /** What shall happen, as one value: everything in it happens in one transaction, or nothing does. */
 import type { NewEvent } from '../event-store/event.ts';
+import type { Published } from '../event-store/published.ts';
 import type { Table } from '../read-models/table.ts';
 import type { Statement } from '../sql/database.ts';
 
@@ -15,6 +16,8 @@ export type Reservation = { readonly scope: string; readonly value: string; read
 /** Rows of read models and credentials. What a statement must touch is checked on the server, before COMMIT. */
 export type Row =
   | { readonly upsert: Table<unknown>; readonly row: object }
+  /** Gone where it was; no matter whether it was. */
+  | { readonly remove: Table<unknown>; readonly id: string }
   | { readonly statement: Statement; readonly values: readonly unknown[]; readonly expect: number };
 
 /** That a command was done: kept with it, so that a repeated request is answered from the streams at these versions. */
@@ -35,6 +38,7 @@ export type Commit = {
 
 /**
  * What became of a commit.
+ * - accepted: all of it was done; `published` says where its public events lie, where it had any
  * - busy: another process holds one of its streams or reservations at this moment; try again
  * - in-flight: another process is at the same idempotency key
  * - stale: a stream is not at its expected version; load again
@@ -44,7 +48,8 @@ export type Commit = {
  * - missed: a statement did not touch the rows that it must
  */
 export type Verdict =
-  | { readonly verdict: 'accepted' | 'busy' | 'in-flight' | 'stale' | 'seen' | 'duplicate' | 'missed' }
+  | { readonly verdict: 'accepted'; readonly published: Published | undefined }
+  | { readonly verdict: 'busy' | 'in-flight' | 'stale' | 'seen' | 'duplicate' | 'missed' }
   | { readonly verdict: 'taken'; readonly scope: string };
 
 /** What a commit needs for itself while it runs, and what it shares with others that only rely on it. */

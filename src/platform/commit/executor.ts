@@ -15,10 +15,11 @@
  */
 import type { Database } from '../sql/database.ts';
 import { DatabaseUnavailable, EXPECTATION_MISSED, StatementFault } from '../sql/errors.ts';
+import { metrics } from '../telemetry/metrics.ts';
 import { selectBatch } from './batch.ts';
 import { type Claims, type Commit, claimsOf, type Verdict } from './commit.ts';
 import { OutcomeUnknown } from './settle.ts';
-import { createTransactions } from './transaction.ts';
+import { createTransactions, type Written } from './transaction.ts';
 
 export type Executor = {
   /**
@@ -43,11 +44,24 @@ type Waiting = {
 /** What became of one commit of a batch: a verdict, or the error it is answered with. */
 type Outcome = Verdict | { readonly error: unknown };
 
-/** `failPoint` is called at the durable steps by their names: tests kill the process there. */
-export const createExecutor = (database: Database, failPoint: (name: string) => void = () => undefined): Executor => {
+export type ExecutorHooks = {
+  /** Called at the durable steps by their names: tests kill the process there. */
+  readonly failPoint?: (name: string) => void;
+  /** Called after something was committed, so that those who wait for events need not wait for their next look. */
+  readonly committed?: () => void;
+  /** Called with what a transaction wrote once it may be committed, and waited for before anyone is answered. */
+  readonly written?: Written;
+};
+
+/** `service` is whose database it is, by name. */
+export const createExecutor = (
+  service: string,
+  database: Database,
+  { failPoint = () => undefined, committed = () => undefined, written = async () => undefined }: ExecutorHooks = {},
+): Executor => {
   let waiting: Waiting[] = [];
   const inFlight = new Set<readonly Waiting[]>();
-  const { transact, close } = createTransactions(database, failPoint);
+  const { transact, close } = createTransactions(service, database, failPoint, written);
   let pumping = false;
   let closed = false;
 
@@ -78,7 +92,10 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
   /** Never rejects: an outcome for each. */
   const carryOut = async (batch: readonly Waiting[]): Promise<readonly Outcome[]> => {
     try {
-      return await transact(batch.map(({ commit }) => commit));
+      const verdicts = await transact(batch.map(({ commit }) => commit));
+      countEvents(service, batch, verdicts);
+      if (verdicts.some(({ verdict }) => verdict === 'accepted')) committed();
+      return verdicts;
     } catch (error) {
       // What is neither the database's state nor unknown was rolled back, and is one commit's fault or bug.
       const ofAll = error instanceof DatabaseUnavailable || error instanceof OutcomeUnknown;
@@ -115,6 +132,13 @@ export const createExecutor = (database: Database, failPoint: (name: string) => 
       await close();
     },
   };
+};
+
+const countEvents = (service: string, batch: readonly Waiting[], verdicts: readonly Verdict[]): void => {
+  for (const [n, { commit }] of batch.entries()) {
+    if (verdicts[n]?.verdict !== 'accepted') continue;
+    for (const { events } of commit.appends) for (const { type } of events) metrics.events.inc({ service, type });
+  }
 };
 
 const outcomeOfFault = (fault: unknown): Outcome => {

@@ -1,8 +1,10 @@
 /** How a command ends, as values: what the edge turns into an answer. */
 import type { RecordedEvent } from '../event-store/event.ts';
+import type { Published } from '../event-store/published.ts';
 import type { Refusal } from '../resilience/refusal.ts';
 import type { InputError } from '../schema/validator.ts';
 
+/** What a command comes to: planned, and true once it is committed. */
 export type Done<Row> = {
   readonly kind: 'done';
   /** The read model's row after the command. */
@@ -10,6 +12,11 @@ export type Done<Row> = {
   readonly version: number;
   /** False when everything was so already: nothing was appended. */
   readonly changed: boolean;
+};
+export type CarriedOut<Row> = Done<Row> & {
+  readonly stream: string;
+  /** Where the public events of the commit lie; undefined where it had none. */
+  readonly published: Published | undefined;
 };
 export type Rejected<Code extends string> = {
   readonly kind: 'rejected';
@@ -28,7 +35,7 @@ export type Stale = {
 /** The idempotency key was used before, or is being used at this moment by another process. */
 export type Repeated = { readonly kind: 'seen' | 'in-flight' };
 
-export type Outcome<Row, Code extends string> = Done<Row> | Rejected<Code> | Stale | Repeated;
+export type Outcome<Row, Code extends string> = CarriedOut<Row> | Rejected<Code> | Stale | Repeated;
 export const rejected = <const Code extends string>(code: Code, ...errors: InputError[]): Rejected<Code> =>
   errors.length > 0 ? { kind: 'rejected', code, errors } : { kind: 'rejected', code };
 

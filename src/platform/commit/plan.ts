@@ -2,11 +2,12 @@
 import { type Event, isRejection, type Meta } from '../decider.ts';
 import type { EventCatalog } from '../event-store/catalog.ts';
 import { sealEvent } from '../event-store/codec.ts';
-import { type Metadata, type NewEvent, streamName } from '../event-store/event.ts';
+import { type Metadata, type NewEvent, type RecordedEvent, streamName } from '../event-store/event.ts';
 import { evolve } from '../event-store/evolve.ts';
 import { laneOf } from '../event-store/lane.ts';
 import { type EventStore, eventsOf } from '../event-store/store.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
+import { scheduleRow } from '../scheduling/schedule.ts';
 import type { Aggregate, Wanted } from './aggregate.ts';
 import type { Append, Reservation, Row } from './commit.ts';
 import type { Done, Rejected, Stale } from './outcome.ts';
@@ -31,7 +32,37 @@ export type Plan<Row_, Taken extends string> = {
 
 export type PlanKit = { readonly store: EventStore; readonly catalog: EventCatalog; readonly keys: KeyRing };
 
-/** `ifVersion` is the version that the caller insists on. */
+/** An aggregate as a stream left it: where a decision starts from. Version 0 = there is nothing yet. */
+export type Standing<State, Row_> = {
+  readonly state: State | undefined;
+  readonly row: Row_ | undefined;
+  readonly version: number;
+};
+const NOTHING = { state: undefined, row: undefined, version: 0 } as const;
+
+/** Folds a stream's events into what the next decision starts from. */
+export const standingAfter = <
+  State,
+  C,
+  E extends Event,
+  Code extends string,
+  Birth extends E['type'],
+  R,
+  T extends string,
+>(
+  { decider, readModel }: Aggregate<State, C, E, Code, Birth, R, T>,
+  past: readonly RecordedEvent<E>[],
+): Standing<State, R> => {
+  const step = evolve(decider);
+  let standing: Standing<State, R> = NOTHING;
+  for (const { event, meta } of past) {
+    const state = step(standing.state, event, meta);
+    standing = { state, row: readModel.apply(standing.row, event, meta), version: meta.version };
+  }
+  return standing;
+};
+
+/** Loads the stream, and plans on what it left. `ifVersion` is the version that the caller insists on. */
 export const plan = async <
   State,
   Command,
@@ -48,37 +79,49 @@ export const plan = async <
   context: CommandContext,
   options: { readonly ifVersion?: number | undefined; readonly isNew?: boolean | undefined } = {},
 ): Promise<Plan<R, Taken> | Rejected<Code> | Stale> => {
-  const { streamPrefix, decider, readModel, notFound } = aggregate;
+  const past = options.isNew ? [] : eventsOf<E>(await kit.store.load(streamName(aggregate.streamPrefix, id)));
+  const standing = standingAfter(aggregate, past);
+  const { ifVersion } = options;
+  const stale = ifVersion !== undefined && ifVersion !== standing.version;
+  const planned = await planOn(kit, aggregate, id, standing, command, context);
+  // What may not be seen is absent, whatever version the caller knows of it.
+  if (planned.kind === 'rejected' && planned.code === aggregate.notFound) return planned;
+  if (stale) return { kind: 'stale', expected: ifVersion, current: standing.version, past };
+  return planned.kind === 'rejected' ? planned : planned.plan;
+};
+
+/** What one command would write, and how the aggregate stands after it: the next command of a batch starts from there. */
+export const planOn = async <
+  State,
+  Command,
+  E extends Event,
+  Code extends string,
+  Birth extends E['type'],
+  R,
+  Taken extends string,
+>(
+  kit: PlanKit,
+  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  id: string,
+  before: Standing<State, R>,
+  command: Command,
+  context: CommandContext,
+): Promise<
+  { readonly kind: 'planned'; readonly plan: Plan<R, Taken>; readonly after: Standing<State, R> } | Rejected<Code>
+> => {
+  const { streamPrefix, decider, readModel } = aggregate;
   const stream = streamName(streamPrefix, id);
-  const past = options.isNew ? [] : eventsOf<E>(await kit.store.load(stream));
+  const decision = decider.decide(before.state, command);
+  if (isRejection<Code>(decision)) return { kind: 'rejected', code: decision.rejected };
+
   const step = evolve(decider);
-  let state: State | undefined;
-  let row: R | undefined;
-  for (const { event, meta } of past) {
-    state = step(state, event, meta);
-    row = readModel.apply(row, event, meta);
-  }
-
-  const current = past.length;
-  const before = row;
-  const decision = decider.decide(state, command);
-  const refused = isRejection<Code>(decision) ? decision.rejected : undefined;
-  if (refused !== undefined && refused === notFound) return { kind: 'rejected', code: refused };
-  if (options.ifVersion !== undefined && options.ifVersion !== current) {
-    return { kind: 'stale', expected: options.ifVersion, current, past };
-  }
-  if (refused !== undefined) return { kind: 'rejected', code: refused };
-
+  let { state, row, version } = before;
   const events: NewEvent[] = [];
   const take: (Wanted<Taken> & Reservation)[] = [];
   const release: Reservation[] = [];
-  for (const event of isRejection(decision) ? [] : decision) {
-    const meta: Meta = {
-      streamId: id,
-      version: current + events.length + 1,
-      occurredAt: context.occurredAt,
-      actor: context.actor,
-    };
+  for (const event of decision) {
+    version += 1;
+    const meta: Meta = { streamId: id, version, occurredAt: context.occurredAt, actor: context.actor };
     const reservations = aggregate.reservations?.(event, state);
     take.push(...(reservations?.take ?? []).map((wanted) => ({ ...wanted, holder: id })));
     release.push(...(reservations?.release ?? []).map((held) => ({ ...held, holder: id })));
@@ -88,15 +131,36 @@ export const plan = async <
   }
   if (row === undefined)
     throw new Error(`${stream}: a command on nothing was neither refused nor the birth of anything`);
+  const rows: Row[] =
+    events.length === 0
+      ? []
+      : [{ upsert: readModel.table, row: row as object }, ...scheduled(aggregate, id, before.state, state, version)];
   return {
-    kind: 'plan',
-    before,
-    done: { kind: 'done', row, version: current + events.length, changed: events.length > 0 },
-    append: { stream, expected: current, events },
-    take,
-    release,
-    rows: events.length > 0 ? [{ upsert: readModel.table, row: row as object }] : [],
+    kind: 'planned',
+    plan: {
+      kind: 'plan',
+      before: before.row,
+      done: { kind: 'done', row, version, changed: events.length > 0 },
+      append: { stream, expected: before.version, events },
+      take,
+      release,
+      rows,
+    },
+    after: { state, row, version },
   };
+};
+
+/** The stream's row in the schedule: written where something is due, taken away where something was. */
+const scheduled = <State, C, E extends Event, Code extends string, Birth extends E['type'], R, T extends string>(
+  { streamPrefix, nextDue }: Aggregate<State, C, E, Code, Birth, R, T>,
+  id: string,
+  before: State | undefined,
+  after: State | undefined,
+  version: number,
+): readonly Row[] => {
+  const dueAt = after === undefined ? null : (nextDue?.(after) ?? null);
+  const wasDue = before !== undefined && (nextDue?.(before) ?? null) !== null;
+  return dueAt !== null || wasDue ? [scheduleRow(dueAt, { id, version, streamPrefix })] : [];
 };
 
 const newEvent = async (

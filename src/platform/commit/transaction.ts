@@ -1,8 +1,9 @@
 /** The two trips of a batch, on one connection; the state machine stands at the head of executor.ts. */
 import { type Database, statement } from '../sql/database.ts';
 import { DatabaseUnavailable } from '../sql/errors.ts';
-import { appendArguments, type Refused, rowStatements, verdictsOf } from './batch.ts';
-import type { Commit, Verdict } from './commit.ts';
+import { metrics } from '../telemetry/metrics.ts';
+import { type Appended, appendArguments, rowStatements, verdictsOf } from './batch.ts';
+import type { Commit, Row, Verdict } from './commit.ts';
 import { createLines, type Line } from './lines.ts';
 import { settle } from './settle.ts';
 
@@ -18,14 +19,26 @@ export type Transactions = {
 const TRIES = 3;
 const AT_ONCE = 500;
 const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as answer');
-type Appended = { readonly tx: string; readonly refused: Refused };
+/** After trip 1. What is accepted and where it lies is known from here on, whatever becomes of the connection. */
+type Begun = { readonly line: Line; readonly tx: string; readonly verdicts: readonly Verdict[] };
 
-/** `failPoint` is called at the durable steps by their names. */
-export const createTransactions = (database: Database, failPoint: (name: string) => void): Transactions => {
+/** Never rejects. */
+export type Written = (tx: string, rows: readonly Row[]) => Promise<void>;
+
+/**
+ * `failPoint` is called at the durable steps by their names; `written` whatever became of a COMMIT, for where that is not
+ * known it may have been done.
+ */
+export const createTransactions = (
+  service: string,
+  database: Database,
+  failPoint: (name: string) => void,
+  written: Written,
+): Transactions => {
   const lines = createLines(database);
 
   /** Trip 1. What breaks here was not committed, so a connection that died while idle costs one more try, not a 503. */
-  const append = async (commits: readonly Commit[]): Promise<{ line: Line } & Appended> => {
+  const append = async (commits: readonly Commit[]): Promise<Begun> => {
     for (let attempt = 1; ; attempt += 1) {
       const began = performance.now();
       const { kept, ...line } = await lines.take();
@@ -36,7 +49,7 @@ export const createTransactions = (database: Database, failPoint: (name: string)
         ]);
         const answer = appended.rows[0]?.answer;
         if (answer === undefined) throw new Error('append answered nothing');
-        return { line, ...answer };
+        return { line, tx: answer.tx, verdicts: verdictsOf(line.era, commits, answer) };
       } catch (error) {
         await lines.rollBack(line);
         // One that fell silent has used up the time of another try; then it is known at least that nothing happened.
@@ -71,12 +84,24 @@ export const createTransactions = (database: Database, failPoint: (name: string)
   return {
     transact: async (commits) => {
       failPoint('before-append');
-      const { line, refused, tx } = await append(commits);
+      metrics.batchCommits.observe({ service }, commits.length);
+      const batchTook = metrics.batchSeconds.startTimer({ service });
+      const appendTook = metrics.appendSeconds.startTimer({ service });
+      const { line, tx, verdicts } = await append(commits);
+      appendTook();
       failPoint('after-append');
-      const verdicts = verdictsOf(commits.length, refused);
       const accepted = commits.filter((_, n) => verdicts[n]?.verdict === 'accepted');
-      if (accepted.length === 0) await lines.rollBack(line);
-      else await commit(line, tx, accepted);
+      if (accepted.length === 0) {
+        await lines.rollBack(line);
+        return verdicts;
+      }
+      try {
+        await commit(line, tx, accepted);
+      } finally {
+        const rows = accepted.flatMap((one) => one.rows);
+        await written(tx, rows);
+      }
+      batchTook();
       return verdicts;
     },
     close: () => lines.close(),
