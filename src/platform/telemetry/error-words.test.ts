@@ -1,0 +1,28 @@
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { classifyError } from '../sql/errors.ts';
+import { errorInWords } from './error-words.ts';
+
+const ofDriver = (fields: Partial<pg.DatabaseError>): Error =>
+  Object.assign(new pg.DatabaseError('duplicate key value: "secret"', 1, 'error'), {
+    ...{ severity: 'ERROR', detail: 'Key (email)=(secret) already exists.' },
+    ...fields,
+  });
+
+test('of a driver’s error a person is told its name, code and place, and none of the values that it quotes', () => {
+  const broken = { code: '23505', table: 'person', constraint: 'person_pkey' };
+  expect(errorInWords(classifyError(ofDriver(broken)))).toBe(
+    'StatementFault 23505 person_pkey: error 23505 person person_pkey',
+  );
+  expect(errorInWords(classifyError(ofDriver({ code: '22P02' })))).toBe('StatementFault 22P02: error 22P02');
+  expect(errorInWords(classifyError(ofDriver({ code: '57P03' })))).toBe('DatabaseUnavailable: error 57P03');
+  expect(errorInWords(ofDriver({ code: '42501', table: 'event' }))).toBe('error 42501 event');
+});
+
+test('of a parser’s error its name alone; a message of ours, or of a socket, as it is', () => {
+  expect(errorInWords(new SyntaxError('Unexpected token: secret'))).toBe('SyntaxError');
+  expect(errorInWords(new Error('there is nothing yet'))).toBe('there is nothing yet');
+  const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' });
+  expect(errorInWords(classifyError(refused))).toBe('the database is unavailable: connect ECONNREFUSED');
+  expect(errorInWords('gone')).toBe('gone');
+});
