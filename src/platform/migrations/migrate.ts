@@ -1,14 +1,17 @@
 /**
- * Brings a service's schema up to date: numbered SQL files, each in a transaction of its own, each once, in the order
- * of their folders (the platform's before the service's) and names. Two processes may start at once: one migrates,
+ * Brings a service's schema up to date: numbered SQL files, each once, in the order of their folders (the platform's before
+ * the service's) and names. Two processes may start at once: one migrates,
  * the other waits for it and then finds nothing to do.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type DatabaseAddress } from '../sql/connection.ts';
 import { type Session, sessionOn, statement } from '../sql/database.ts';
 import { StatementFault } from '../sql/errors.ts';
+import { apply } from './apply.ts';
+import type { MigrationFile } from './hazards.ts';
 
 export type MigrationTarget = {
   /** The login here is the owner, who makes and changes tables. */
@@ -23,17 +26,13 @@ export type MigrationState = { readonly schema: string; readonly name: string; r
 export const migrate = async (target: MigrationTarget): Promise<readonly string[]> => {
   await ensureDatabase(target.address);
   return withSession(target, async (session) => {
-    await session.query('select pg_advisory_lock(hashtextextended($$taskwire migrations$$, 7))');
+    await takeTurn(session);
     await ensureSchema(session, target.schema);
     const applied: string[] = [];
     for (const file of await pending(session, target)) {
-      await session.query('begin');
       try {
-        await session.query(file.sql);
-        await session.query(RECORD, [file.name, file.checksum]);
-        await session.query('commit');
+        await apply(session, file);
       } catch (error) {
-        await session.query('rollback');
         throw new Error(`migration ${file.name} of ${target.schema} failed: ${messageOf(error)}`, { cause: error });
       }
       applied.push(file.name);
@@ -59,9 +58,20 @@ const appliedSoFar = async (target: MigrationTarget): ReturnType<typeof appliedO
   }
 };
 
-const RECORD = statement('migration-record', 'insert into schema_migration (name, checksum) values ($1, $2)');
+/** Asks again instead of waiting in a statement: `create index concurrently` would wait for that one, which waits for it. */
+const takeTurn = async (session: Session): Promise<void> => {
+  for (;;) {
+    const { rows } = await session.query<{ got: boolean }>(TURN);
+    if (rows[0]?.got) return;
+    await pause(100);
+  }
+};
+const TURN = statement(
+  'migration-turn',
+  "select pg_try_advisory_lock(hashtextextended('taskwire migrations', 7)) as got",
+);
 
-type File = { readonly name: string; readonly sql: string; readonly checksum: string };
+type File = MigrationFile & { readonly checksum: string };
 
 const pending = async (session: Session, target: MigrationTarget): Promise<readonly File[]> => {
   const applied = await appliedOf(session, target.schema);
@@ -74,7 +84,8 @@ const pending = async (session: Session, target: MigrationTarget): Promise<reado
   return files.filter(({ name }) => !applied.has(name));
 };
 
-const filesOf = async ({ folders }: MigrationTarget): Promise<readonly File[]> => {
+/** All that are known here, in the order in which they are applied. Throws where a name has no number. */
+export const filesOf = async ({ folders }: Pick<MigrationTarget, 'folders'>): Promise<readonly File[]> => {
   const files: File[] = [];
   for (const folder of folders) {
     const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
@@ -86,13 +97,16 @@ const filesOf = async ({ folders }: MigrationTarget): Promise<readonly File[]> =
       files.push({
         name: `${owner}/${name.slice(0, -4)}`,
         sql,
-        checksum: createHash('sha256').update(sql).digest('hex'),
+        checksum: createHash('sha256').update(sql.replaceAll(PERMISSION, '')).digest('hex'),
       });
     }
   }
   if (files.length === 0) throw new Error(`no migrations in ${folders.join(', ')}`);
   return files;
 };
+
+/** That somebody allows what a file does changes nothing of what was applied. */
+const PERMISSION = /^-- allow [a-z-]+: .*\n/gm;
 
 const appliedOf = async (
   session: Session,
@@ -109,25 +123,32 @@ const appliedOf = async (
   return new Map(rows.map((row) => [row.name, row]));
 };
 
+/** Who reads what a service has published, and may do nothing else in its schema. */
+export const EVENT_READER = 'event_reader';
+
 /** Schema and role by the same name; the owner may act as the role, whose rights `grant` sets each time. */
 const ensureSchema = async (session: Session, schema: string): Promise<void> => {
-  await session.query(`do $do$ begin
-    if not exists (select from pg_roles where rolname = '${schema}') then
-      begin
-        create role ${schema} nologin;
-      exception when duplicate_object or unique_violation then null; -- another database of this server had it made
-      end;
-    end if;
-    if not pg_has_role(current_user, '${schema}', 'member') then grant ${schema} to current_user; end if;
-  end $do$`);
+  for (const role of [schema, EVENT_READER]) {
+    await session.query(`do $do$ begin
+      if not exists (select from pg_roles where rolname = '${role}') then
+        begin
+          create role ${role} nologin;
+        exception when duplicate_object or unique_violation then null; -- another database of this server had it made
+        end;
+      end if;
+      -- From 16 on, whoever makes a role may give it away, and not yet act as it.
+      if not pg_has_role(current_user, '${role}', case when current_setting('server_version_num')::integer < 160000
+        then 'member' else 'set' end) then grant ${role} to current_user; end if;
+    end $do$`);
+  }
   await session.query(`create schema if not exists ${schema}`);
   await session.query(`create table if not exists schema_migration (
     name text collate "C" primary key, checksum text not null, applied_at timestamptz not null default clock_timestamp())`);
 };
 
 /**
- * The runtime role reads and writes rows, but may only add events; nobody else may call anything. One query, and so one
- * transaction: at no moment does the role have more.
+ * The runtime role reads and writes rows, but may only add events; whoever reads events may call what is published, and
+ * nobody else anything. One query, and so one transaction: at no moment does a role have more.
  */
 const grant = async (session: Session, schema: string): Promise<void> => {
   await session.query(`
@@ -136,11 +157,19 @@ const grant = async (session: Session, schema: string): Promise<void> => {
     grant execute on all functions in schema ${schema} to ${schema};
     grant select, insert, update, delete on all tables in schema ${schema} to ${schema};
     revoke insert, update, delete on schema_migration from ${schema};
-    do $do$ begin
+    do $do$ declare what regprocedure; begin
       if to_regclass('${schema}.event') is not null then
         revoke all on event, era from ${schema};
         grant select, insert on event to ${schema};
         grant select on era to ${schema};
+        grant usage on schema ${schema} to ${EVENT_READER};
+        for what in select oid from pg_proc where pronamespace = '${schema}'::regnamespace and proname ~ '^published' loop
+          execute format('grant execute on function %s to ${EVENT_READER}', what);
+        end loop;
+      end if;
+      if to_regclass('${schema}.subject_key') is not null then
+        -- A key that was forgotten would be made anew, and what it sealed would be lost unseen.
+        revoke update, delete on subject_key from ${schema};
       end if;
     end $do$`);
 };
@@ -163,7 +192,8 @@ const isRefusal = (error: unknown): boolean => hasState(error, '42501', '42P04',
 const hasState = (error: unknown, ...sqlStates: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && sqlStates.includes(String(error.code));
 
-const withSession = async <T>(
+/** As the owner, looking from the target's schema: expressions name what is outside of where they are looked at from. */
+export const withSession = async <T>(
   { address, schema }: Pick<MigrationTarget, 'address' | 'schema'>,
   run: (session: Session) => Promise<T>,
 ): Promise<T> => {

@@ -4,6 +4,8 @@
  * fewest answers outstanding. (A pool that lends a connection per query costs twice the client CPU.)
  */
 import type pg from 'pg';
+import { collecting } from '../telemetry/collectors.ts';
+import { gauges } from '../telemetry/metrics.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
 import { classifyError, DatabaseUnavailable } from './errors.ts';
 
@@ -33,9 +35,15 @@ export type Database = {
 /** Connects when first asked, and again whenever a connection was lost; so nobody waits at the start for a database. */
 export const openDatabase = (options: ConnectionOptions & { readonly connections: number }): Database => {
   let closed = false;
-  const openSession = async (): Promise<Session> => {
+  let lent: readonly Session[] = [];
+  const opening = async (): Promise<Session> => {
     if (closed) throw new DatabaseUnavailable(new Error('this process is stopping'), false);
     return sessionOn(await connect(options));
+  };
+  const openSession = async (): Promise<Session> => {
+    const session = await opening();
+    lent = [...lent.filter(({ alive }) => alive()), session];
+    return session;
   };
 
   type Slot = { session: Session | undefined; opening: Promise<Session> | undefined; outstanding: number };
@@ -46,7 +54,7 @@ export const openDatabase = (options: ConnectionOptions & { readonly connections
   const quietest = () => slots.reduce((best, slot) => (slot.outstanding < best.outstanding ? slot : best));
   const open = async (slot: Slot): Promise<Session> => {
     try {
-      slot.session = await openSession();
+      slot.session = await opening();
       return slot.session;
     } finally {
       slot.opening = undefined; // after a failure, the next query tries anew
@@ -69,6 +77,18 @@ export const openDatabase = (options: ConnectionOptions & { readonly connections
     }
   };
 
+  const pool = poolName(options);
+  const stopCollecting = collecting('pools', () => {
+    const standing = slots.filter(({ session }) => session?.alive());
+    const busy = standing.filter(({ outstanding }) => outstanding > 0);
+    const waiting = slots.reduce((sum, { outstanding }) => sum + Math.max(0, outstanding - 1), 0);
+    return [
+      () => gauges.poolConnections.inc({ pool, state: 'in-use' }, busy.length),
+      () => gauges.poolConnections.inc({ pool, state: 'idle' }, standing.length - busy.length),
+      () => gauges.poolConnections.inc({ pool, state: 'lent' }, lent.filter(({ alive }) => alive()).length),
+      () => gauges.poolWaiting.inc({ pool }, waiting),
+    ];
+  });
   return {
     write,
     read: async (statement, values) => {
@@ -85,10 +105,15 @@ export const openDatabase = (options: ConnectionOptions & { readonly connections
     openSession,
     close: async () => {
       closed = true;
+      stopCollecting();
       await Promise.all(slots.map(({ session }) => session?.close()));
     },
   };
 };
+
+/** `task`, `task keys`, `task relay`, `bus`. */
+const poolName = ({ applicationName, schema }: ConnectionOptions): string =>
+  `${applicationName.replace(/^taskwire /, '')}${schema === 'keys' ? ' keys' : ''}`;
 
 /** A client as a session: errors classified, the end of the connection noticed. */
 export const sessionOn = (client: pg.Client): Session => {

@@ -19,10 +19,14 @@ export class StatementFault extends Error {
   override readonly name = 'StatementFault';
   readonly sqlState: string;
   readonly constraint: string | undefined;
+  /** ` (column title of known_task)`: what it was about, without a value; empty where the server does not say. */
+  readonly place: string;
   constructor(cause: pg.DatabaseError) {
     super(`${cause.code}: ${cause.message}`, { cause });
     this.sqlState = cause.code ?? '';
     this.constraint = cause.constraint;
+    const what = cause.constraint ? `constraint ${cause.constraint}` : cause.column && `column ${cause.column}`;
+    this.place = cause.table ? ` (${what ? `${what} of ` : ''}${cause.table})` : '';
   }
 }
 
