@@ -11,6 +11,8 @@ const AUDIENCE = 'taskwire';
 export type Principal = { readonly userId: string; readonly sessionId: string; readonly roles: readonly string[] };
 export type KeySet = { readonly keys: readonly JWK[] };
 
+/** Answers the keys that are known, among them the one by this id if there is one. Throws where they cannot be known now. */
+export type KeySource = (kid: string | undefined) => Promise<KeySet>;
 export type TokenIssuer = {
   issue(principal: Principal, authenticatedAt: Date, tokenId: string): Promise<string>;
   /** The public halves of all keys: what `/.well-known/jwks.json` serves. */
@@ -52,7 +54,7 @@ export const createTokenIssuer = async (privateKeys: string, issuer: string): Pr
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/;
 
 /** Verified tokens are remembered by their hash until they expire: a signature costs 0.3 ms, a look-up nothing. */
-export const createTokenVerifier = (keySet: () => Promise<KeySet>, issuer: string): TokenVerifier => {
+export const createTokenVerifier = (keySet: KeySource, issuer: string): TokenVerifier => {
   const known = new LRUCache<string, Principal>({ max: 10_000, ttl: ACCESS_TOKEN_SECONDS * 1000 });
   return {
     verify: async (token) => {
@@ -61,7 +63,7 @@ export const createTokenVerifier = (keySet: () => Promise<KeySet>, issuer: strin
       const principal = known.get(hash);
       if (principal) return principal;
       try {
-        const { payload } = await jwtVerify(token, async ({ kid }) => publicKey(await keySet(), kid), {
+        const { payload } = await jwtVerify(token, async ({ kid }) => publicKey(await keySet(kid), kid), {
           algorithms: [ALGORITHM],
           typ: 'at+jwt',
           issuer,

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { placesOf } from './discovery.ts';
+
+const answers =
+  (...addresses: readonly string[]) =>
+  async () =>
+    addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+const nobody = async () => {
+  throw new Error('a name was asked for');
+};
+
+test('an address stands for itself', async () => {
+  expect(await placesOf('http://10.0.0.1:8001', nobody)).toEqual([
+    { origin: 'http://10.0.0.1:8001', host: '10.0.0.1:8001' },
+  ]);
+  expect(await placesOf('http://[::1]:8001', nobody)).toEqual([{ origin: 'http://[::1]:8001', host: '[::1]:8001' }]);
+});
+
+test('a name stands for each of its addresses, and goes along as Host', async () => {
+  expect(await placesOf('http://task:8002', answers('10.0.0.1', '10.0.0.2'))).toEqual([
+    { origin: 'http://10.0.0.1:8002', host: 'task:8002' },
+    { origin: 'http://10.0.0.2:8002', host: 'task:8002' },
+  ]);
+  expect(await placesOf('https://task.example.org', answers('10.0.0.1'))).toEqual([
+    { origin: 'https://10.0.0.1', host: 'task.example.org' },
+  ]);
+});
+
+test('two families are two ways to the same copies', async () => {
+  const both = await placesOf('http://localhost:8002', answers('::1', '127.0.0.1'));
+  expect(both.map(({ origin }) => origin)).toEqual(['http://127.0.0.1:8002']);
+  expect((await placesOf('http://six:1', answers('fd00::1'))).map(({ origin }) => origin)).toEqual([
+    'http://[fd00::1]:1',
+  ]);
+});
+
+test('a name that nobody knows is no place', () => expect(placesOf('http://task:8002', nobody)).rejects.toThrow());

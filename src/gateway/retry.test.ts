@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { type AttemptEnd, endingOf, nextOf } from './retry.ts';
+
+const GET = { method: 'GET', keyed: false, waits: false, ms: 20 };
+const POST = { method: 'POST', keyed: false, waits: false, ms: 20 };
+const KEYED = { ...POST, keyed: true };
+const answered = (status: number): AttemptEnd => ({ kind: 'answered', status });
+
+test.each([GET, POST, KEYED])('$method (key: $keyed) that was never sent goes to another copy', (asked) => {
+  expect(nextOf(asked, { kind: 'refused' })).toBe('elsewhere');
+});
+
+test('what may have been done is asked again only where twice is once', () => {
+  for (const end of [{ kind: 'lost' } as const, answered(502), answered(503)]) {
+    expect(nextOf(GET, end)).toBe('again');
+    expect(nextOf(KEYED, end)).toBe('again');
+    expect(nextOf(POST, end)).toBe('done');
+    expect(nextOf({ ...POST, method: 'DELETE' }, end), 'the second answer would be another one').toBe('done');
+  }
+});
+
+test('whose time is over, or who has gone, is asked for no more', () => {
+  for (const kind of ['late', 'cancelled'] as const) expect(nextOf(GET, { kind })).toBe('done');
+});
+
+test('an answer is an answer, a refusal too', () => {
+  for (const status of [200, 304, 404, 409, 429, 500, 504]) expect(nextOf(GET, answered(status))).toBe('done');
+  expect(nextOf({ ...GET, waits: true }, answered(503)), 'it has waited already').toBe('done');
+  expect(nextOf({ ...GET, ms: 2_200 }, answered(503)), 'three times that is more than is promised').toBe('done');
+  expect(nextOf({ ...GET, ms: 2_200 }, { kind: 'lost' })).toBe('again');
+});
+
+test('a copy is judged by whether it answers, not by what', () => {
+  for (const kind of ['refused', 'lost', 'late'] as const) expect(endingOf({ kind })).toBe('failure');
+  for (const status of [200, 404, 500]) expect(endingOf(answered(status))).toBe('success');
+  for (const status of [502, 504]) expect(endingOf(answered(status))).toBe('failure');
+  expect([endingOf(answered(503)), endingOf({ kind: 'cancelled' })]).toEqual(['nothing', 'nothing']);
+});

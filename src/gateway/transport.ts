@@ -1,0 +1,96 @@
+/** One attempt at one copy, over connections that are kept: how it ended, and the answer as a stream. */
+import type { Readable } from 'node:stream';
+import { Pool } from 'undici';
+import type { Headers } from './headers.ts';
+import type { Unanswered } from './retry.ts';
+
+export type UpstreamRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Buffer | undefined;
+};
+export type UpstreamAnswer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readable & { dump(options: { limit: number; signal: AbortSignal }): Promise<void> };
+};
+export type Attempt =
+  | { readonly kind: 'answered'; readonly status: number; readonly answer: UpstreamAnswer }
+  | { readonly kind: Unanswered; readonly error: unknown };
+
+export type Transport = {
+  /** Never rejects. After `ms` without an answer it is late; `gone` breaks it off, also while the answer streams. */
+  attempt(request: UpstreamRequest, ms: number, gone: AbortSignal): Promise<Attempt>;
+  /** Waits for what is under way, `ms` at the most. */
+  close(ms: number): Promise<void>;
+};
+
+const CONNECTIONS = 256;
+const CONNECT_TIMEOUT = 1_000;
+/** Of an answer that has begun: the longest silence in it. Streams of events say something more often than that. */
+const SILENCE = 30_000;
+
+/** `host` is the name under which the copy at `origin` was found. */
+export const openTransport = (origin: string, host: string): Transport => {
+  const pool = new Pool(origin, {
+    connections: CONNECTIONS,
+    pipelining: 1,
+    headersTimeout: 0, // each attempt has a time of its own, below
+    bodyTimeout: SILENCE,
+    connect: {
+      timeout: CONNECT_TIMEOUT,
+      ...(origin.startsWith('https:') && { servername: host.replace(/:\d+$/, '') }),
+    },
+  });
+  return {
+    attempt: async ({ method, path, headers, body }, ms, gone) => {
+      const breaking = new AbortController();
+      const leave = () => breaking.abort(GONE);
+      const timer = setTimeout(() => breaking.abort(LATE), ms);
+      if (gone.aborted) leave();
+      gone.addEventListener('abort', leave, { once: true });
+      try {
+        const answer = await pool.request({
+          ...{ method, path, body: body ?? null, signal: breaking.signal },
+          headers: { ...headers, host },
+        });
+        answer.body.once('close', () => gone.removeEventListener('abort', leave));
+        const { statusCode: status } = answer;
+        return { kind: 'answered', status, answer: { status, headers: answer.headers, body: answer.body } };
+      } catch (error) {
+        gone.removeEventListener('abort', leave);
+        return { kind: endOf(error, breaking.signal.reason), error };
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    close: async (ms) => {
+      const patience = setTimeout(() => void pool.destroy(), ms);
+      await pool.close().catch(() => undefined); // destroyed meanwhile
+      clearTimeout(patience);
+    },
+  };
+};
+
+/** Reads on for what nobody wants, a little, so that its connection can be used again. */
+export const discard = async ({ body }: UpstreamAnswer, ms: number): Promise<void> => {
+  const bounds = { limit: MOST_DISCARDED, signal: AbortSignal.timeout(ms) };
+  await body.dump(bounds).catch(() => body.destroy()); // it is longer, or slower, than a connection is worth
+};
+const MOST_DISCARDED = 64 * 1024;
+
+const GONE = Symbol('whoever asked has gone');
+const LATE = Symbol('its time is over');
+
+/** Codes of errors before anything was sent. */
+const NEVER_SENT = new Set([
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT'],
+  ...['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'],
+]);
+const endOf = (error: unknown, broken: unknown): Unanswered => {
+  if (broken === GONE) return 'cancelled';
+  if (broken === LATE) return 'late';
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return NEVER_SENT.has(code) ? 'refused' : 'lost';
+};
