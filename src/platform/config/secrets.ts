@@ -11,18 +11,18 @@ export type Secrets = {
   readonly passwordPepper: string;
 };
 
-export const readSecrets = async (config: Config): Promise<Secrets> => {
+/** The secrets that a process uses; none else is made, so that one that is given all it uses needs no DATA_DIR. */
+export const readSecrets = async <Name extends keyof Secrets = keyof Secrets>(
+  config: Config,
+  ...used: readonly Name[]
+): Promise<Pick<Secrets, Name>> => {
   const { JWT_PRIVATE_KEYS, MASTER_KEY, PASSWORD_PEPPER } = config;
-  if (JWT_PRIVATE_KEYS && MASTER_KEY && PASSWORD_PEPPER) {
-    return { jwtPrivateKeys: JWT_PRIVATE_KEYS, masterKey: MASTER_KEY, passwordPepper: PASSWORD_PEPPER };
-  }
-  const kept = await keptSecrets(config.DATA_DIR);
-  return {
-    jwtPrivateKeys: JWT_PRIVATE_KEYS ?? kept.jwtPrivateKeys,
-    masterKey: MASTER_KEY ?? kept.masterKey,
-    passwordPepper: PASSWORD_PEPPER ?? kept.passwordPepper,
-  };
+  const given = { jwtPrivateKeys: JWT_PRIVATE_KEYS, masterKey: MASTER_KEY, passwordPepper: PASSWORD_PEPPER };
+  const names = used.length > 0 ? used : ALL;
+  const kept = names.every((name) => given[name] !== undefined) ? undefined : await keptSecrets(config.DATA_DIR);
+  return Object.fromEntries(names.map((name) => [name, given[name] ?? kept?.[name]])) as Pick<Secrets, Name>;
 };
+const ALL = ['jwtPrivateKeys', 'masterKey', 'passwordPepper'] as const;
 
 const keptSecrets = async (dataDir: string): Promise<Secrets> => {
   const file = path.join(dataDir, 'secrets.json');

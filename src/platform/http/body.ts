@@ -1,13 +1,10 @@
 /** How a body becomes a value: strict UTF-8, bounded depth, no prototype keys, only text that can be stored. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isDeeperThan } from '../schema/depth.ts';
 import { findUnstorable } from '../schema/text.ts';
 import { invalidInput, refuse } from './problems.ts';
 
 const MAX_DEPTH = 32;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENING = new Set([0x5b, 0x7b]);
-const CLOSING = new Set([0x5d, 0x7d]);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const readJsonBodies = (app: FastifyInstance): void => {
@@ -31,11 +28,12 @@ const isPlainUtf8 = ({ headers }: FastifyRequest): boolean => {
 
 /** Throws HttpProblem: malformed-json, too-deep, invalid-input. */
 const parseJson = (body: Buffer): unknown => {
-  if (isTooDeep(body)) throw refuse('too-deep');
   let text: string;
   let value: unknown;
   try {
     text = utf8.decode(body);
+    // Before anything recurses over the value.
+    if (isDeeperThan(text, MAX_DEPTH)) throw refuse('too-deep');
     value = JSON.parse(text, text.includes('__proto__') || text.includes('\\u') ? refusePrototypes : undefined);
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) throw refuse('malformed-json');
@@ -50,22 +48,4 @@ const parseJson = (body: Buffer): unknown => {
 const refusePrototypes = (key: string, value: unknown): unknown => {
   if (key === '__proto__') throw new SyntaxError('__proto__');
   return value;
-};
-
-/** Counts brackets outside of strings, before anything recurses over the value. */
-const isTooDeep = (body: Buffer): boolean => {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < body.length; at += 1) {
-    const byte = body[at] ?? 0;
-    if (inString) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
-    else if (OPENING.has(byte)) {
-      depth += 1;
-      if (depth > MAX_DEPTH) return true;
-    } else if (CLOSING.has(byte)) depth -= 1;
-  }
-  return false;
 };

@@ -1,14 +1,17 @@
 /** A command behind a route: the request becomes a context, the outcome an answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CommandKit, CommandOptions } from '../commit/command-handler.ts';
+import { observed } from '../commit/observed.ts';
 import type { Outcome } from '../commit/outcome.ts';
 import type { CommandContext } from '../commit/plan.ts';
 import type { Event } from '../decider.ts';
+import type { Published } from '../event-store/published.ts';
 import { eventsOf } from '../event-store/store.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import { newId } from '../keys/ids.ts';
 import type { ReadModel } from '../read-models/fold.ts';
 import { historyOf } from '../read-models/history.ts';
+import { answerToken, type TokenOf } from './consistency.ts';
 import { idempotencyInFlight, keyedRequest, once } from './idempotency.ts';
 import { etagOf, ifMatch } from './preconditions.ts';
 import { type ProblemTable, refusal, refuse } from './problems.ts';
@@ -18,6 +21,8 @@ export type WriteKit = {
   readonly records: IdempotencyRecords;
   /** Keys in use in this process. */
   readonly underWay: Set<string>;
+  /** The Consistency-Token of what was published here. */
+  readonly tokenOf: TokenOf;
 };
 
 /** How a row is shown to people. */
@@ -55,16 +60,28 @@ export const contextOf = (request: FastifyRequest, actor: string): CommandContex
   newId,
 });
 
-/** 200 with the resource, 201 with its Location for a creation, 204 for a DELETE; the problem of a rejection. */
+/** A route's operation is a command of the domain: `completeTask` is CompleteTask. */
+const commandOf = ({ routeOptions: { schema } }: FastifyRequest): string => {
+  const operation = String(Object(schema).operationId ?? 'command');
+  return `${operation.slice(0, 1).toUpperCase()}${operation.slice(1)}`;
+};
+
+/**
+ * 200 with the resource, 201 with its Location for a creation, 204 for a DELETE; the problem of a rejection. A repeated
+ * request answers the token of the first one, and one that changed nothing that of whoever made it so: what the client
+ * relies on may not be known elsewhere yet, and it cannot tell. It costs such requests a trip, and others nothing.
+ */
 export const runCommand = async <Row, Code extends string, Resource extends object>(
   kit: WriteKit,
   request: FastifyRequest,
   reply: FastifyReply,
   { presenter, problems, run, location, inSteps = false }: CommandRoute<Row, Code, Resource>,
 ): Promise<FastifyReply> => {
-  const answer = (row: Row, version: number): FastifyReply => {
+  const { store } = kit.commands;
+  const answer = (row: Row, version: number, published: Published | undefined): FastifyReply => {
     const resource = presenter.present(row);
     reply.header('etag', etagOf(version));
+    answerToken(reply, kit.tokenOf, published);
     if (request.method === 'DELETE') return reply.code(204).send();
     if (location) reply.code(201).header('location', location(resource));
     return reply.send(resource);
@@ -76,10 +93,14 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
     keyed,
     async () => {
       const ifVersion = location ? undefined : ifMatch(request); // what is being created has no version yet
-      const outcome = await run(contextOf(request, actor), { ifVersion, idempotency: keyed });
+      const outcome = await observed(kit.commands.service, commandOf(request), contextOf(request, actor), (context) =>
+        run(context, { ifVersion, idempotency: keyed }),
+      );
       switch (outcome.kind) {
-        case 'done':
-          return { final: answer(outcome.row, outcome.version) };
+        case 'done': {
+          const { row, version, changed, stream, published } = outcome;
+          return { final: answer(row, version, changed ? published : await store.publishedWith(stream, version)) };
+        }
         case 'rejected': {
           const { code, errors } = outcome;
           return { refusal: refusal(problems, code, errors && { errors }) };
@@ -97,12 +118,14 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
     },
     async ({ results: [result] }) => {
       if (result === undefined) throw new Error('an idempotency record names no stream');
-      const events = eventsOf(await kit.commands.store.load(result.stream));
+      const { stream, version } = result;
+      const [events, published] = await Promise.all([store.load(stream), store.publishedWith(stream, version)]);
       let row: Row | undefined;
-      for (const { event, meta } of events.slice(0, result.version)) row = presenter.readModel.apply(row, event, meta);
-      if (row === undefined) throw new Error(`${result.stream} is empty`);
+      for (const { event, meta } of eventsOf(events).slice(0, version))
+        row = presenter.readModel.apply(row, event, meta);
+      if (row === undefined) throw new Error(`${stream} is empty`);
       reply.header('idempotency-replayed', 'true');
-      return answer(row, result.version);
+      return answer(row, version, published);
     },
   );
 };

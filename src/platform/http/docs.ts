@@ -1,6 +1,7 @@
 /** The API's own description: OpenAPI 3.1 from the schemas that validate, a page over it, a page for each problem. */
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { CONSISTENCY_TOKEN, LONGEST_TOKENS } from './consistency.ts';
 import { page } from './page.ts';
 import { PLATFORM_PROBLEMS, type ProblemTable, refuse } from './problems.ts';
 import type { HttpApp } from './server.ts';
@@ -16,6 +17,9 @@ const TAGS = [
   { name: 'users', description: 'Who somebody is. Logging in answers the access token that everything else asks for.' },
   { name: 'tasks', description: 'What somebody means to do. Another person’s task is an absent one.' },
   { name: 'categories', description: 'Where tasks belong.' },
+  { name: 'dashboard', description: 'What the services know of somebody, on one page.' },
+  { name: 'inbox', description: 'What somebody was told. An entry comes by itself, shortly after what it tells of.' },
+  { name: 'mailbox', description: 'Mails that nobody carries, for trying things out: only without SMTP_URL.' },
 ];
 
 /** Must be registered before the routes, so that it sees them. */
@@ -35,8 +39,9 @@ export const describeRoutes = async (
       const { body, ...rest } = schema ?? {};
       const access = route.config?.access === 'public' ? {} : { security: [{ accessToken: [] }] };
       const hasBody = body !== undefined && !(typeof body === 'object' && body !== null && 'x-no-body' in body);
-      const headers = access.security && headersOf(String(route.method), url);
-      return { schema: { ...rest, ...(hasBody && { body }), ...(headers && { headers }), ...access }, url };
+      const headers = headersOf(String(route.method), url, 'security' in access);
+      const response = answersOf(String(route.method), rest.response);
+      return { schema: { ...rest, ...(hasBody && { body }), ...(headers && { headers }), ...access, response }, url };
     },
     transformObject: (document) => ('openapiObject' in document ? forClients(document.openapiObject) : {}),
   });
@@ -52,16 +57,41 @@ const IF_MATCH = {
   pattern: '^("[0-9]{1,9}"|\\*)$',
   description: 'the ETag that must still hold, else 412',
 };
+const TOKEN_OF_A_WRITE = {
+  type: 'string',
+  maxLength: LONGEST_TOKENS,
+  pattern: '^[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*$',
+  description:
+    'the Consistency-Token of a write, or several with commas between: answers once what was written is known here, else 503 projection-behind after 2 s',
+};
+const TOKEN_OF_THIS_WRITE = {
+  type: 'string',
+  description: 'where this write lies; send it back with a read of any service, and it shows what was written',
+};
 const IF_NONE_MATCH = { type: 'string', description: 'the ETags that are known: 304 if one of them holds' };
 
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
+/** What the kit adds to a route's answers: a token to those of a write that is done, to a read's that it waited in vain. */
+const answersOf = (method: string, response: unknown): object => {
+  const behind = `  \n\`projection-behind\`: ${PLATFORM_PROBLEMS['projection-behind'].title}`;
+  const answers = Object.entries(response ?? {}).map(([status, answer]) => {
+    if (isRead(method))
+      return [status, status === '503' ? { ...answer, description: answer.description + behind } : answer];
+    const headers = { [CONSISTENCY_TOKEN]: TOKEN_OF_THIS_WRITE };
+    return [status, status.startsWith('2') ? { ...answer, headers } : answer];
+  });
+  return Object.fromEntries(answers);
+};
+
 /** The conventions that the kit sees to for every route, which no route declares itself. */
-const headersOf = (method: string, url: string): object | undefined => {
+const headersOf = (method: string, url: string, guarded: boolean): object | undefined => {
   const isSingle = /\/(:id|me)(\/(?!history)|$)/.test(url);
-  const reads = method === 'GET' || method === 'HEAD';
+  const reads = isRead(method);
   const properties = {
-    ...(!reads && { 'idempotency-key': IDEMPOTENCY_KEY }),
-    ...(!reads && isSingle && { 'if-match': IF_MATCH }),
-    ...(reads && isSingle && { 'if-none-match': IF_NONE_MATCH }),
+    ...(guarded && !reads && { 'idempotency-key': IDEMPOTENCY_KEY }),
+    ...(guarded && !reads && isSingle && { 'if-match': IF_MATCH }),
+    ...(guarded && reads && isSingle && { 'if-none-match': IF_NONE_MATCH }),
+    ...(reads && { [CONSISTENCY_TOKEN]: TOKEN_OF_A_WRITE }),
   };
   return Object.keys(properties).length > 0 ? { type: 'object', properties } : undefined;
 };
@@ -76,9 +106,15 @@ const forClients = <Document extends object>(document: Document): Document =>
     }),
   );
 
-export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
+export type Described = {
+  readonly openapi: () => Promise<object>;
+  /** Every code that may be met here beyond the platform's. */
+  readonly problems: () => Promise<ProblemTable>;
+};
+
+export const serveDocs = (app: HttpApp, { openapi, problems }: Described): void => {
   const hidden = { config: { access: 'public' as const }, schema: { hide: true } };
-  app.get('/openapi.json', hidden, async () => app.swagger());
+  app.get('/openapi.json', hidden, openapi);
 
   let reference: Promise<FastifyInstance> | undefined;
   const docs = async (request: { raw: import('node:http').IncomingMessage }, reply: import('fastify').FastifyReply) => {
@@ -97,12 +133,15 @@ export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
   for (const path of ['/docs', '/docs/', '/docs/js/scalar.js']) app.get(path, hidden, docs);
   app.get('/favicon.ico', hidden, async (_request, reply) => reply.code(204).send());
 
-  const table: ProblemTable = { ...problems, ...PLATFORM_PROBLEMS };
+  const table = async (): Promise<ProblemTable> => ({ ...(await problems()), ...PLATFORM_PROBLEMS });
+  app.get('/problems.json', hidden, table);
   app.get('/problems', hidden, async (_request, reply) =>
     reply.type('text/html').send(
       page(
         'Problems',
-        `<p>What this API refuses, and why. Every refusal carries one of these codes.</p><table>${Object.entries(table)
+        `<p>What this API refuses, and why. Every refusal carries one of these codes.</p><table>${Object.entries(
+          await table(),
+        )
           .toSorted()
           .map(
             ([code, { status, title }]) =>
@@ -113,7 +152,8 @@ export const serveDocs = (app: HttpApp, problems: ProblemTable): void => {
     ),
   );
   app.get<{ Params: { code: string } }>('/problems/:code', hidden, async ({ params }, reply) => {
-    const problem = Object.hasOwn(table, params.code) ? table[params.code] : undefined;
+    const known = await table();
+    const problem = Object.hasOwn(known, params.code) ? known[params.code] : undefined;
     if (problem === undefined) throw refuse('not-found');
     const { title, status, detail } = problem;
     return reply

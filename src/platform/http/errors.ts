@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { refusalOf } from '../resilience/refusal.ts';
 import { inputErrors } from '../schema/validator.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { metrics } from '../telemetry/metrics.ts';
 import { HttpProblem, refuse } from './problems.ts';
 
 export const RETRY_AFTER = { 'retry-after': '1' };
@@ -60,6 +61,7 @@ export const problemDocument = ({ code, problem, extras }: HttpProblem, { id, ur
 
 const sendProblem = (request: FastifyRequest, reply: FastifyReply, refusal: HttpProblem): FastifyReply => {
   const { id, originalUrl, trace } = request;
+  metrics.httpProblems.inc({ code: refusal.code });
   return reply
     .code(refusal.problem.status)
     .headers(refusal.extras.headers ?? {})

@@ -71,6 +71,11 @@ export const PLATFORM_PROBLEMS = {
     title: 'The Idempotency-Key was used for something else',
     detail: 'Make a new key for a new request.',
   },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'Slow down: Retry-After says when the next one may come, RateLimit-Policy what is allowed.',
+  },
   'headers-too-large': {
     status: 431,
     title: 'The headers are too large',
@@ -86,6 +91,12 @@ export const PLATFORM_PROBLEMS = {
     status: 503,
     title: 'Too many ask for the same',
     detail: 'Others change this at the same time, or too many wait. Nothing was done; try again shortly.',
+  },
+  'projection-behind': {
+    status: 503,
+    title: 'What you wrote is not known here yet',
+    detail:
+      'What the Consistency-Token names has not been dealt with here in time. Ask again shortly, or without the token for what is known so far.',
   },
   'outcome-unknown': {
     status: 503,

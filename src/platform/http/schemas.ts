@@ -58,6 +58,7 @@ export const NoBody = Type.Union([Type.Null(), Type.Object({}, { additionalPrope
 
 const ALWAYS: readonly PlatformCode[] = [
   'malformed-request',
+  'rate-limited',
   'headers-too-large',
   'invalid-input',
   'internal-error',

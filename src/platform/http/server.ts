@@ -11,10 +11,13 @@ import type { TokenVerifier } from '../auth/tokens.ts';
 import { isStorable } from '../schema/text.ts';
 import { createValidator } from '../schema/validator.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { guardRoutes } from './access.ts';
+import { guardRoutes, type Operators } from './access.ts';
 import { readJsonBodies } from './body.ts';
+import { allowOrigins } from './cors.ts';
 import { answerErrors, RETRY_AFTER } from './errors.ts';
+import { measureRequests } from './metrics.ts';
 import { invalidInput, refuse } from './problems.ts';
+import { limitRates, type RateLimits } from './rate-limit.ts';
 import { nameRequests, requestId } from './trace.ts';
 import { answerUnreadable } from './unreadable.ts';
 
@@ -36,8 +39,16 @@ const REQUEST_TIMEOUT = 30_000;
 export const createHttpApp = async (options: {
   readonly verifier: TokenVerifier;
   readonly logger: Logger;
+  /** None where they are switched off. */
+  readonly limits?: RateLimits | undefined;
+  /** Of which other origins web pages may ask here. */
+  readonly origins?: readonly string[] | undefined;
+  /** Who may say in X-Forwarded-For whom they speak for: addresses and networks, with commas between. */
+  readonly trustedProxies?: string | undefined;
+  /** Who may ask what the process counts; by default nobody. */
+  readonly operators?: Operators | undefined;
 }): Promise<HttpApp> => {
-  const { verifier, logger } = options;
+  const { verifier, logger, limits, origins = [], trustedProxies, operators = 'nobody' } = options;
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -46,6 +57,7 @@ export const createHttpApp = async (options: {
     routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_TIMEOUT,
+    trustProxy: trustedProxies ?? false,
     // Node looks every 30 s by default, and takes the longer of the two timeouts for the whole request.
     http: { headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1_000 },
     // Fastify's own answers to these four are no problem documents, and pass by every hook.
@@ -76,9 +88,12 @@ export const createHttpApp = async (options: {
     });
     done();
   });
+  measureRequests(app);
+  allowOrigins(app, origins);
   refuseWhileStopping(app);
   refuseUnknownRoutes(app);
-  guardRoutes(app, verifier, logger);
+  if (limits) limitRates(app, limits);
+  guardRoutes(app, { verifier, logger, operators });
   answerErrors(app, logger);
   return app;
 };

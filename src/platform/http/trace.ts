@@ -1,12 +1,13 @@
 /** Names for a request that follow it everywhere: its own id, and the trace it belongs to (W3C Trace Context). */
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { newId } from '../keys/ids.ts';
-import { freshBytes } from '../keys/random.ts';
 import { formats } from '../schema/formats.ts';
+import { contextIn } from '../telemetry/trace-context.ts';
+import { beginSpan, type Span } from '../telemetry/tracing.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-type Trace = { readonly traceId: string; readonly traceparent: string };
+type Trace = { readonly traceId: string; readonly traceparent: string; readonly span: Span };
 declare module 'fastify' {
   interface FastifyRequest {
     trace: Trace;
@@ -20,18 +21,33 @@ export const requestId = ({ headers }: Pick<IncomingMessage, 'headers'>): string
   return formats.uuid(id) ? id : newId();
 };
 
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 /** The caller's trace continued with a span of ours, or a new one named after the request. */
-const traceOf = (traceparent: unknown, requestId: string): Trace => {
-  const [, traceId = requestId.replaceAll('-', ''), flags = '00'] = TRACEPARENT.exec(String(traceparent)) ?? [];
-  return { traceId, traceparent: `00-${traceId}-${freshBytes(8).toString('hex')}-${flags}` };
+const traceOf = ({ headers, id, method, protocol, routeOptions }: FastifyRequest): Trace => {
+  const { traceparent, tracestate } = headers;
+  const parent = typeof traceparent === 'string' ? traceparent : undefined;
+  const traceId = contextIn(parent)?.traceId ?? id.replaceAll('-', '');
+  const span = beginSpan(method, {
+    ...{ kind: 'server', parent, traceId, tracestate: typeof tracestate === 'string' ? tracestate : undefined },
+    recorded: routeOptions.config.limits !== 'none',
+    attributes: { 'http.request.method': method, 'url.scheme': protocol, 'taskwire.request.id': id },
+  });
+  return { traceId, traceparent: span.traceparent, span };
 };
 
 export const nameRequests = (app: FastifyInstance): void => {
   app.decorateRequest('trace');
   app.addHook('onRequest', (request, reply, done) => {
-    request.trace = traceOf(request.headers.traceparent, request.id);
+    request.trace = traceOf(request);
     reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
     done();
   });
+  app.addHook('onResponse', ({ trace, method, is404, routeOptions }, { statusCode }, done) => {
+    const route = is404 ? undefined : routeOptions.url;
+    if (route !== undefined) trace.span.rename(`${method} ${route}`);
+    trace.span.set({ 'http.route': route, 'http.response.status_code': statusCode });
+    trace.span.end(statusCode >= BROKEN ? String(statusCode) : undefined);
+    done();
+  });
 };
+/** From here on it is our fault. */
+const BROKEN = 500;

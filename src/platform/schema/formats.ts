@@ -1,4 +1,5 @@
 /** The formats of our schemas, each a pure predicate: what a string must be before it becomes a branded value. */
+import { isIP } from 'node:net';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^(19|[2-9]\d)\d\d-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$/;
@@ -32,6 +33,32 @@ const isWebAddress = (text: string): boolean => {
   return /^https?:$/.test(url?.protocol ?? '') && url?.search === '' && url.hash === '' && url.username === '';
 };
 
+/** One origin or several, with commas between: scheme, host and port, and nothing behind them. */
+const areOrigins = (text: string): boolean =>
+  text.split(',').every((one) => {
+    const url = URL.canParse(one.trim()) ? new URL(one.trim()) : undefined;
+    return url !== undefined && isWebAddress(one.trim()) && url.pathname === '/' && url.hostname !== '';
+  });
+
+/** Addresses and networks, with commas between. */
+const areNetworks = (text: string): boolean =>
+  text.split(',').every((one) => {
+    const [address = '', bits, ...more] = one.trim().split('/');
+    const version = isIP(address);
+    const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
+    return version !== 0 && fits && more.length === 0;
+  });
+
+/** A mail server: host, perhaps with port, user and password; and of a query only how it is with TLS. */
+const isSmtpAddress = (text: string): boolean => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^smtps?:$/.test(url.protocol) || url.hostname === '' || url.hash !== '') return false;
+  return /^\/?$/.test(url.pathname) && /^(\?tls=(required|off))?$/.test(url.search);
+};
+
+/** `Name <address>` or the address alone, without anything that a header would take for more. */
+const SENDER = /^([^<>"\p{Cc}]*[^<>"\p{Cc}\s] <[^<>\s\p{Cc}@]+@[^<>\s\p{Cc}@]+>|[^<>\s\p{Cc}@]+@[^<>\s\p{Cc}@]+)$/u;
+
 /** A JWK set of private P-256 keys with names. What is wrong with it is not told: a parser's message quotes its input. */
 const arePrivateKeys = (text: string): boolean => {
   let keys: unknown;
@@ -64,6 +91,10 @@ export const formats = {
   email: (text: string) => EMAIL.test(text) && text.indexOf('@') <= 64,
   'time-zone': isTimeZone,
   'web-address': isWebAddress,
+  origins: areOrigins,
+  networks: areNetworks,
+  'smtp-address': isSmtpAddress,
+  sender: (text: string) => SENDER.test(text),
   'private-keys': arePrivateKeys,
   locale: (text: string) => accepts(() => Intl.getCanonicalLocales(text)),
 } as const;

@@ -74,5 +74,9 @@ const FORMAT_WORDS: Readonly<Record<string, string>> = {
   locale: 'must be a BCP 47 language tag, such as en-GB',
   email: 'must be an e-mail address',
   'web-address': 'must be an http or https address without query, such as https://tasks.example.org',
+  networks: 'must be addresses or networks with commas between, such as 10.0.0.0/8, 192.0.2.7',
+  'smtp-address':
+    'must be a mail server, such as smtp://mail.example.org:587 or smtps://user:password@mail.example.org',
+  sender: 'must be a name and an address, such as Taskwire <no-reply@example.org>',
   'private-keys': 'must be a JWK set of private P-256 keys, each with a kid',
 };

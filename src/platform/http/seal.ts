@@ -1,0 +1,32 @@
+/** Words of ours that a client carries back to us: readable and writable by us alone (AES-256-GCM). */
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync } from 'node:crypto';
+import { freshBytes } from '../keys/random.ts';
+
+export type Seal = {
+  /** base64url, a third longer than the text and 28 bytes. */
+  seal(text: string): string;
+  /** undefined for whatever this seal did not make. */
+  open(sealed: string): string | undefined;
+};
+
+/** What is sealed for one purpose opens for no other, and nowhere without the secret. */
+export const createSeal = (secret: string, purpose: string): Seal => {
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'taskwire', purpose, 32)));
+  return {
+    seal: (text) => {
+      const iv = freshBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', key, iv);
+      return Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+    },
+    open: (sealed) => {
+      const bytes = Buffer.from(sealed, 'base64url');
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 });
+        decipher.setAuthTag(bytes.subarray(-16));
+        return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
+      } catch {
+        return undefined; // whatever is wrong with it, it is not ours; the caller says so
+      }
+    },
+  };
+};
