@@ -3,7 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { Secrets } from '#platform/config/secrets.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type ServiceKitOptions } from '#platform/lifecycle/service-kit.ts';
+import { openServiceKit, type Place } from '#platform/lifecycle/service-kit.ts';
+import { inlineReadModel } from '#platform/read-models/inline.ts';
+import type { Worker } from '#platform/scheduling/worker.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
+import { categories, tasks } from './application/aggregates.ts';
+import { startTaskTimers } from './application/timers.ts';
 import { EVENTS } from './events.ts';
 import { categoryRoutes } from './http/category-routes.ts';
 import { categoryProblems, taskProblems } from './http/problems.ts';
@@ -16,13 +21,12 @@ export const TASK_SERVICE = {
   schema: 'task_service',
   registry: EVENTS,
   migrations: fileURLToPath(new URL('./migrations', import.meta.url)),
+  readModels: [inlineReadModel(tasks), inlineReadModel(categories)],
 } as const;
 
-export const openTaskService = (
-  secrets: Secrets,
-  where: Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint'>,
-): Service => {
+export const openTaskService = (secrets: Pick<Secrets, 'masterKey'>, where: Place, logger: Logger): Service => {
   const kit = openServiceKit({ ...TASK_SERVICE, ...where, masterKey: secrets.masterKey });
+  let timers: Worker | undefined;
   const ports = { ...kit, cursors: createCursorCodec(secrets.masterKey) };
   return {
     ...TASK_SERVICE,
@@ -33,6 +37,12 @@ export const openTaskService = (
     },
     problems: { ...taskProblems, ...categoryProblems },
     health: kit.health,
+    background: {
+      start: async () => {
+        timers = startTaskTimers(kit, logger);
+      },
+      stop: async () => timers?.stop(),
+    },
     close: kit.close,
   };
 };

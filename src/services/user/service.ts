@@ -4,11 +4,14 @@ import { createTokenIssuer, type KeySet } from '#platform/auth/tokens.ts';
 import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type ServiceKitOptions } from '#platform/lifecycle/service-kit.ts';
+import { openServiceKit, type Place } from '#platform/lifecycle/service-kit.ts';
+import { inlineReadModel } from '#platform/read-models/inline.ts';
+import { sessions, users } from './application/aggregates.ts';
 import { EVENTS } from './events.ts';
 import { userProblems } from './http/problems.ts';
 import { userRoutes } from './http/routes.ts';
 import { commonPasswords } from './infrastructure/common-passwords.ts';
+import { createGuesses } from './infrastructure/guesses.ts';
 import { createPasswordHasher } from './infrastructure/password-hasher.ts';
 
 export const USER_SERVICE = {
@@ -17,12 +20,14 @@ export const USER_SERVICE = {
   schema: 'user_service',
   registry: EVENTS,
   migrations: fileURLToPath(new URL('./migrations', import.meta.url)),
+  readModels: [inlineReadModel(users), inlineReadModel(sessions)],
+  otherTables: ['credential'],
 } as const;
 
 export const openUserService = async (
   config: Config,
   secrets: Secrets,
-  where: Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint'>,
+  where: Place,
 ): Promise<Service & { readonly keySet: KeySet }> => {
   const tokens = await createTokenIssuer(secrets.jwtPrivateKeys, config.PUBLIC_URL);
   const kit = openServiceKit({ ...USER_SERVICE, ...where, masterKey: secrets.masterKey });
@@ -31,6 +36,7 @@ export const openUserService = async (
     ...kit,
     hasher,
     tokens,
+    guesses: createGuesses(where.limiter),
     commonPasswords,
     minPasswordLength: config.PASSWORD_MIN_LENGTH,
     open: config.AUTH_REGISTRATION === 'open',

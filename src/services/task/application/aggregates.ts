@@ -1,7 +1,7 @@
 /** The task service's aggregates, as the platform carries out their commands. */
 import { aggregate } from '#platform/commit/aggregate.ts';
 import { category } from '../domain/category.ts';
-import { task } from '../domain/task.ts';
+import { nextDue, task } from '../domain/task.ts';
 import { categoryList } from '../read-models/category-list.ts';
 import { taskList } from '../read-models/task-list.ts';
 
@@ -11,6 +11,7 @@ export const tasks = aggregate({
   subject: ({ ownerId }) => ownerId,
   readModel: taskList,
   notFound: 'task-not-found',
+  nextDue,
 });
 
 export const categories = aggregate({

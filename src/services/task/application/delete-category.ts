@@ -9,6 +9,7 @@ import { type CommandKit, type CommandOptions, carryOut } from '#platform/commit
 import { Contended, type Outcome, rejected } from '#platform/commit/outcome.ts';
 import { type CommandContext, type Plan, plan } from '#platform/commit/plan.ts';
 import { streamName } from '#platform/event-store/event.ts';
+import { type Published, together } from '#platform/event-store/published.ts';
 import type { Database } from '#platform/sql/database.ts';
 import type { CategoryRejection } from '../domain/category.ts';
 import type { CategoryRow } from '../read-models/category-list.ts';
@@ -38,14 +39,16 @@ export const deleteCategory = async (
     return planned.filter((one) => one.kind === 'plan');
   };
 
-  const letGo = async (ids: readonly TaskId[]): Promise<void> => {
+  const letGo = async (ids: readonly TaskId[]): Promise<Published | undefined> => {
     const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
-    await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
+    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
       const [first, ...others] = await leave(ids);
       return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
     });
+    return outcome.kind === 'done' ? outcome.published : undefined;
   };
 
+  let published: Published | undefined;
   for (let round = 0; round < ROUNDS; round += 1) {
     const outcome = await carryOut<CategoryRow, CategoryRejection | 'category-not-empty' | 'too-many-tasks', never>(
       commands,
@@ -62,9 +65,10 @@ export const deleteCategory = async (
         return { kind: 'plans', plans: [planned, ...(await leave(inside))], reliesOn: [], rows: [empty] };
       },
     );
+    if (outcome.kind === 'done') return { ...outcome, published: together([published, outcome.published]) };
     if (outcome.kind !== 'rejected') return outcome;
     if (outcome.code !== 'too-many-tasks') return { ...outcome, code: outcome.code };
-    await letGo(await findTasksInCategory(database, id, by, AT_ONCE));
+    published = together([published, await letGo(await findTasksInCategory(database, id, by, AT_ONCE))]);
   }
   throw new Contended('tasks are put into the category as fast as they leave it');
 };

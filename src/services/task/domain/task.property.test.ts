@@ -7,9 +7,9 @@ import { isRejection } from '#platform/decider.ts';
 import { compileCatalog } from '#platform/event-store/catalog.ts';
 import { metaOf, stateAfter } from '#platform/testing/scenario.ts';
 import { EVENTS } from '../events.ts';
-import { dueInstant } from '../read-models/due.ts';
 import { type TaskRow, taskList } from '../read-models/task-list.ts';
-import { type TaskCommand, task } from './task.ts';
+import { dueInstant } from './due.ts';
+import { nextDue, type TaskCommand, task } from './task.ts';
 
 const user = fc.constantFrom(
   ...(['01939d5e-0000-7000-8000-000000000001', '01939d5e-0000-7000-8000-000000000002'] as UserId[]),
@@ -23,6 +23,11 @@ const due: fc.Arbitrary<Due> = fc.oneof(
     date: fc.constantFrom('2026-03-29', '2026-10-25'),
     zone: fc.constantFrom('Europe/Berlin', 'Pacific/Apia'),
   }) as fc.Arbitrary<Due>,
+);
+/** Before, between and after the due instants, and just at them. */
+const instant = fc.constantFrom(
+  ...['2026-01-01T00:00:00.000Z', '2026-03-29T09:00:00.000Z', '2026-11-30T09:00:00.000Z', '2026-12-01T08:59:59.999Z'],
+  ...['2026-12-01T09:00:00.000Z', '2026-12-31T12:00:00.000Z', '2028-01-01T00:00:00.000Z'],
 );
 const fields: fc.Arbitrary<TaskFields> = fc.record({
   title: fc.constantFrom(...(['a', 'b'] as TaskTitle[])),
@@ -41,6 +46,7 @@ const command: fc.Arbitrary<TaskCommand> = fc.oneof(
       .map(([all, some]) => Object.fromEntries(Object.entries(all).filter(([name]) => some.includes(name)))),
   }),
   fc.record({ type: fc.constantFrom('CompleteTask', 'ReopenTask', 'DeleteTask', 'RestoreTask'), by: user }),
+  fc.record({ type: fc.constant('PassTime'), now: instant }),
   fc.record({ type: fc.constant('LeaveCategory'), by: user, from: category, to: fc.constantFrom('list', 'trash') }),
 ) as fc.Arbitrary<TaskCommand>;
 
@@ -78,6 +84,41 @@ test('completed and in the trash are never entered twice in a row, and nothing h
         completed = type === 'task.completed' || (completed && type !== 'task.reopened');
         trashed = type === 'task.deleted' || (trashed && type !== 'task.restored');
       }
+    }),
+  );
+});
+
+test('of a due instant a task is reminded once and before it is overdue, overdue once, and neither while nobody waits for it', () => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+      const told: string[] = [];
+      let events: TaskEvent[] = [];
+      for (const one of commands) {
+        const before = stateAfter(task, events);
+        const decision = task.decide(before, one);
+        if (isRejection(decision)) continue;
+        events = [...events, ...decision];
+        for (const { type, data } of decision) {
+          if (type !== 'task.reminder_due' && type !== 'task.overdue') continue;
+          expect([one.type, before?.status, before?.place]).toEqual(['PassTime', 'open', 'list']);
+          expect(data.dueAt).toBe(before?.fields.due && dueInstant(before.fields.due));
+          expect(told).not.toContain(`${type} ${data.dueAt}`);
+          expect(told).not.toContain(`task.overdue ${data.dueAt}`);
+          told.push(`${type} ${data.dueAt}`);
+        }
+      }
+    }),
+  );
+});
+
+test('whenever something is due, passing time does something, so that no timer fires in vain for ever', () => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 40 }), instant, (commands, now) => {
+      const state = stateAfter(task, run(commands));
+      if (state === undefined) return;
+      const due = nextDue(state);
+      const decision = task.decide(state, { type: 'PassTime', now });
+      expect(decision).toHaveLength(due !== null && due <= now ? 1 : 0);
     }),
   );
 });

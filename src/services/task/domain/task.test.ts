@@ -1,8 +1,8 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { CategoryId, TaskDescription, TaskEvent, TaskFields, TaskTitle } from '#contracts/task.ts';
-import type { UserId } from '#contracts/user.ts';
-import { scenario } from '#platform/testing/scenario.ts';
-import { task } from './task.ts';
+import type { TimeZone, UserId } from '#contracts/user.ts';
+import { scenario, stateAfter } from '#platform/testing/scenario.ts';
+import { nextDue, task } from './task.ts';
 
 const { given } = scenario(task);
 const ada = '01939d5e-0000-7000-8000-000000000001' as UserId;
@@ -96,6 +96,98 @@ describe('leaving a category', () => {
     given(created, deleted).when({ type: 'LeaveCategory', by: ada, from: home, to: 'trash' }).thenEmits(out));
   test('does nothing to a task of another category', () =>
     given(created).when({ type: 'LeaveCategory', by: ada, from: garden, to: 'trash' }).thenNothing());
+});
+
+describe('as time passes', () => {
+  const at = (now: string) => ({ type: 'PassTime', now }) as const;
+  const dueAt = '2026-12-01T09:00:00.000Z';
+  const reminder: TaskEvent = { type: 'task.reminder_due', data: { dueAt } };
+  const overdue: TaskEvent = { type: 'task.overdue', data: { dueAt } };
+  const BEFORE = '2026-11-30T08:59:59.999Z';
+  const A_DAY_BEFORE = '2026-11-30T09:00:00.000Z';
+  const JUST_BEFORE = '2026-12-01T08:59:59.999Z';
+  const LATER = '2027-01-01T00:00:00.000Z';
+  const postponed = updated({ due: { from: { at: '2026-12-01T09:00:00Z' }, to: { at: '2026-12-24T18:00:00Z' } } });
+  const broughtBack = updated({ due: { from: { at: '2026-12-24T18:00:00Z' }, to: { at: '2026-12-01T09:00:00Z' } } });
+
+  test('nothing happens until a day before it is due', () => given(created).when(at(BEFORE)).thenNothing());
+  test('it is reminded of from then on', () => {
+    given(created).when(at(A_DAY_BEFORE)).thenEmits(reminder);
+    given(created).when(at(JUST_BEFORE)).thenEmits(reminder);
+  });
+  test('of one due instant once', () => given(created, reminder).when(at(JUST_BEFORE)).thenNothing());
+  test('it is overdue from the instant on at which it was due', () =>
+    given(created, reminder).when(at(dueAt)).thenEmits(overdue));
+  test('and becomes so once', () => given(created, reminder, overdue).when(at(LATER)).thenNothing());
+  test('to whoever missed both, it is overdue, and no reminder comes after that', () => {
+    given(created).when(at(LATER)).thenEmits(overdue);
+    given(created, overdue).when(at(JUST_BEFORE)).thenNothing(); // the clock was set back
+  });
+
+  test('a day in a zone ends where the next one begins', () => {
+    const tax = { ...fields, due: { date: '2026-12-01', zone: 'Europe/Berlin' as TimeZone } };
+    const onADay: TaskEvent = { type: 'task.created', data: { ownerId: ada, ...tax } };
+    given(onADay).when(at('2026-11-30T22:59:59.999Z')).thenNothing();
+    const endOfDay = { dueAt: '2026-12-01T23:00:00.000Z' };
+    given(onADay).when(at('2026-11-30T23:00:00.000Z')).thenEmits({ type: 'task.reminder_due', data: endOfDay });
+    given(onADay).when(at('2026-12-01T23:00:00.000Z')).thenEmits({ type: 'task.overdue', data: endOfDay });
+  });
+
+  test('of what was set less than a day before, nobody is reminded: it was just said', () => {
+    const soon = { at: '2026-01-01T12:00:00Z' };
+    const hurried: TaskEvent = { type: 'task.created', data: { ownerId: ada, ...fields, due: soon } };
+    const late: TaskEvent = { type: 'task.overdue', data: { dueAt: '2026-01-01T12:00:00.000Z' } };
+    given(hurried).when(at('2026-01-01T11:59:59.999Z')).thenNothing();
+    given(hurried).when(at('2026-01-01T12:00:00.000Z')).thenEmits(late);
+    const hastened = updated({ due: { from: { at: '2026-12-01T09:00:00Z' }, to: soon } });
+    given(created, hastened).when(at('2026-01-01T11:59:59.999Z')).thenNothing();
+  });
+  test('the same instant in other words was not set anew', () => {
+    const soon = { at: '2026-01-02T00:00:01Z' }; // a day after the task was created, less after it was updated
+    const soonCreated: TaskEvent = { type: 'task.created', data: { ownerId: ada, ...fields, due: soon } };
+    const reworded = updated({ due: { from: soon, to: { at: '2026-01-02T00:00:01.000Z' } } });
+    given(soonCreated, reworded)
+      .when(at('2026-01-01T00:00:03.000Z'))
+      .thenEmits({ type: 'task.reminder_due', data: { dueAt: '2026-01-02T00:00:01.000Z' } });
+  });
+
+  test('another due instant starts over', () => {
+    const christmas = { dueAt: '2026-12-24T18:00:00.000Z' };
+    given(created, reminder, overdue, postponed)
+      .when(at('2026-12-23T18:00:00.000Z'))
+      .thenEmits({ type: 'task.reminder_due', data: christmas });
+    given(created, postponed).when(at(LATER)).thenEmits({ type: 'task.overdue', data: christmas });
+  });
+  test('one that was there before does not', () =>
+    given(created, reminder, overdue, postponed, broughtBack).when(at(LATER)).thenNothing());
+  test('without one, nothing happens', () =>
+    given(created, updated({ due: { from: { at: '2026-12-01T09:00:00Z' }, to: null } }))
+      .when(at(LATER))
+      .thenNothing());
+
+  test.each([
+    ['completed', completed, reopened],
+    ['in the trash', deleted, restored],
+  ])('nothing happens to what is %s, and goes on once it is not any more', (_where, away, back) => {
+    given(created, away).when(at(LATER)).thenNothing();
+    given(created, away, back).when(at(JUST_BEFORE)).thenEmits(reminder);
+    given(created, reminder, away, back).when(at(JUST_BEFORE)).thenNothing();
+    given(created, reminder, away, back).when(at(LATER)).thenEmits(overdue);
+    given(created, overdue, away, back).when(at(LATER)).thenNothing();
+  });
+  test('on nothing there is nothing to say', () => given().when(at(LATER)).thenRejected('task-not-found'));
+
+  test.each<[what: string, events: readonly TaskEvent[], next: string | null]>([
+    ['a day before it is due', [created], A_DAY_BEFORE],
+    ['when it is due', [created, reminder], dueAt],
+    ['never', [created, overdue], null],
+    ['never, while it is completed', [created, completed], null],
+    ['never, while it is in the trash', [created, deleted], null],
+    ['a day before it is due now', [created, overdue, postponed], '2026-12-23T18:00:00.000Z'],
+  ])('the next time to look at it is %s', (_when, events, next) => {
+    const state = stateAfter(task, events);
+    expect(state && nextDue(state)).toBe(next);
+  });
 });
 
 describe('another’s task is an absent one', () => {

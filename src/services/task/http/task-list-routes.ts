@@ -1,4 +1,5 @@
 /** Lists of tasks over HTTP: those at hand, those in the trash, and what happened to one. */
+import { bringsToken } from '#platform/http/consistency.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, History, listOf, responses } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
@@ -30,7 +31,8 @@ export const taskListRoutes =
       },
       (request) => {
         const { sort, limit, cursor, count, ...filter } = request.query;
-        return page(ports, { owner: requester(request), trash: false, ...filter }, { sort, limit, cursor, count });
+        const wanted = { owner: requester(request), trash: false, ...filter };
+        return page(ports, wanted, { sort, limit, cursor, count, past: bringsToken(request) });
       },
     );
 
@@ -46,7 +48,8 @@ export const taskListRoutes =
           response: responses({ 200: listOf(TaskResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
         },
       },
-      (request) => page(ports, { owner: requester(request), trash: true }, request.query),
+      (request) =>
+        page(ports, { owner: requester(request), trash: true }, { ...request.query, past: bringsToken(request) }),
     );
 
     app.get(
@@ -81,21 +84,23 @@ export const taskListRoutes =
     );
   };
 
+type Page = {
+  readonly sort: Sort;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  readonly count: boolean;
+  readonly past: boolean;
+};
 const page = async (
-  { database, cursors }: TaskPorts,
+  { database, kept, cursors }: TaskPorts,
   filter: TaskFilter,
-  {
-    sort,
-    limit,
-    cursor,
-    count,
-  }: { readonly sort: Sort; readonly limit: number; readonly cursor?: string | undefined; readonly count: boolean },
+  { sort, limit, cursor, count, past }: Page,
 ) => {
   const binding = ['tasks', filter, sort];
   const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
   const [{ rows, next }, totalCount] = await Promise.all([
     listTasks(database, filter, { sort, after, limit }),
-    count ? countTasks(database, filter) : undefined,
+    count ? countTasks(kept, database, filter, past) : undefined,
   ]);
   return {
     items: rows.map(presentTask),

@@ -10,7 +10,7 @@ import type { Routes } from '#platform/http/server.ts';
 import { newId } from '#platform/keys/ids.ts';
 import { tasks } from '../application/aggregates.ts';
 import { relyOnCategory } from '../application/rely-on-category.ts';
-import type { TaskCommand } from '../domain/task.ts';
+import type { OwnerCommand } from '../domain/task.ts';
 import { findCategory } from '../read-models/category-list.ts';
 import { findTask, taskList } from '../read-models/task-list.ts';
 import type { TaskPorts } from './ports.ts';
@@ -44,7 +44,7 @@ export const taskRoutes =
           presenter: task,
           problems: taskProblems,
           run: (context, { idempotency }) => {
-            const command: TaskCommand = { type: 'CreateTask', by: requester(request), fields: request.body };
+            const command: OwnerCommand = { type: 'CreateTask', by: requester(request), fields: request.body };
             return run(ports, newId<TaskId>(), command, context, { idempotency, isNew: true }, request.body.categoryId);
           },
           location: ({ id }) => `/api/v1/tasks/${id}`,
@@ -91,7 +91,7 @@ export const taskRoutes =
           presenter: task,
           problems: taskProblems,
           run: (context, options) => {
-            const command: TaskCommand = { type: 'UpdateTask', by: requester(request), changes: request.body };
+            const command: OwnerCommand = { type: 'UpdateTask', by: requester(request), changes: request.body };
             return run(ports, request.params.id, command, context, options, request.body.categoryId);
           },
         }),
@@ -140,7 +140,7 @@ export const taskRoutes =
 const run = (
   ports: TaskPorts,
   id: TaskId,
-  command: TaskCommand,
+  command: OwnerCommand,
   context: CommandContext,
   options: CommandOptions,
   categoryId?: CategoryId | null,

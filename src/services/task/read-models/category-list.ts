@@ -19,7 +19,9 @@ const columns = {
   createdAt: instant(),
   updatedAt: instant(),
 };
-const categoryTable = table('category_list', columns);
+const categoryTable = table('category_list', columns, {
+  indexes: { order: { on: ['ownerId', 'order', 'id'] } },
+});
 export type CategoryRow = RowOf<typeof columns>;
 
 export const categoryList = readModel<CategoryRow, CategoryEvent, 'category.created'>(categoryTable, {

@@ -17,8 +17,8 @@ import {
   uuid,
 } from '#platform/read-models/table.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
+import { dueInstant } from '../domain/due.ts';
 import type { TaskEvent } from '../events.ts';
-import { dueInstant } from './due.ts';
 import { searchWords } from './search-words.ts';
 
 const columns = {
@@ -42,7 +42,14 @@ const columns = {
   /** What is searched in. */
   searchText: internal(text()),
 };
-export const taskTable = table('task_list', columns);
+export const taskTable = table('task_list', columns, {
+  keptBy: 'ownerId',
+  indexes: {
+    newest: { on: ['ownerId', 'createdAt', 'id'] },
+    due: { on: ['ownerId', 'dueAt'], where: 'due_at is not null' },
+    category: { on: ['categoryId'], where: 'category_id is not null' },
+  },
+});
 export type TaskRow = RowOf<typeof columns>;
 export type ShownTask = ShownOf<typeof columns>;
 
@@ -92,6 +99,9 @@ export const taskList = readModel<TaskRow, TaskEvent, 'task.created'>(taskTable,
     }),
     'task.deleted': (row, _event, { occurredAt }) => ({ ...row, deletedAt: occurredAt, updatedAt: occurredAt }),
     'task.restored': (row, _event, { occurredAt }) => ({ ...row, deletedAt: null, updatedAt: occurredAt }),
+    // Nobody changed anything that is seen here: only the version moves, for it is the stream's.
+    'task.reminder_due': (row) => row,
+    'task.overdue': (row) => row,
   },
 });
 

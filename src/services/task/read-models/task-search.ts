@@ -1,6 +1,7 @@
 /** Lists of tasks: filters, order, full text, and pages by the place where the last one ended. */
 import type { CategoryId, Priority } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
+import { type Count, type Kept, SNAPSHOT } from '#platform/read-models/kept.ts';
 import type { Place } from '#platform/read-models/place.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { searchWords } from './search-words.ts';
@@ -58,10 +59,21 @@ export const listTasks = async (
   return { rows: rows.map(({ place, ...row }) => row), next: last && [last.place, last.id] };
 };
 
-export const countTasks = async (database: Database, filter: TaskFilter): Promise<number> => {
+export const countTasks = async (
+  kept: Kept,
+  database: Database,
+  filter: TaskFilter,
+  past: boolean,
+): Promise<number> => {
   const { conditions, values } = where(filter);
-  const text = `select count(*) as count from task_list where ${conditions.join(' and ')}`;
-  return (await database.read<{ count: number }>(prepared('task-count', text), values))[0]?.count ?? 0;
+  const text = `select count(*) as count, ${SNAPSHOT} from task_list where ${conditions.join(' and ')}`;
+  // What is overdue changes by itself, as time passes.
+  const what = { of: taskTable, owner: filter.owner, name: filter, past: past || filter.overdue !== undefined };
+  return kept.count(what, async () => {
+    const [counted] = await database.read<Count>(prepared('task-count', text), values);
+    if (counted === undefined) throw new Error('a count answered nothing');
+    return counted;
+  });
 };
 
 const where = (filter: TaskFilter): { conditions: string[]; values: unknown[] } => {

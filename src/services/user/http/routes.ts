@@ -5,6 +5,7 @@ import { handle } from '#platform/commit/command-handler.ts';
 import { principalOf } from '#platform/http/access.ts';
 import type { WriteKit } from '#platform/http/commands.ts';
 import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
+import { answerToken } from '#platform/http/consistency.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
@@ -24,7 +25,7 @@ export const userRoutes =
     app.post(
       '/auth/register',
       {
-        config: { access: 'public' },
+        config: { access: 'public', limits: 'registration' },
         schema: {
           operationId: 'registerUser',
           tags: ['users'],
@@ -52,7 +53,7 @@ export const userRoutes =
     app.post(
       '/auth/login',
       {
-        config: { access: 'public' },
+        config: { access: 'public', limits: 'login' },
         schema: {
           operationId: 'authenticateUser',
           tags: ['users'],
@@ -69,7 +70,8 @@ export const userRoutes =
           contextOf(request, 'anonymous'),
         );
         if (authenticated === 'invalid-credentials') throw refusal(userProblems, 'invalid-credentials');
-        const { accessToken, user } = authenticated;
+        const { accessToken, user, published } = authenticated;
+        answerToken(reply, ports.write.tokenOf, published);
         return reply.header('cache-control', 'no-store').send({
           status: 'authenticated',
           accessToken,

@@ -11,7 +11,9 @@ const columns = {
   method: text<'password'>(),
   startedAt: instant(),
 };
-const sessionTable = table('user_session', columns);
+const sessionTable = table('user_session', columns, {
+  indexes: { user: { on: ['userId', 'startedAt'] } },
+});
 export type SessionRow = RowOf<typeof columns>;
 
 export const sessionList = readModel<SessionRow, SessionEvent, 'user.authenticated'>(sessionTable, {

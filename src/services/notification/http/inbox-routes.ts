@@ -1,0 +1,172 @@
+/** Inboxes over HTTP. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { handle } from '#platform/commit/command-handler.ts';
+import type { Executor } from '#platform/commit/executor.ts';
+import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
+import { answerToken, bringsToken } from '#platform/http/consistency.ts';
+import { idempotencyInFlight, type Keyed, keyedRequest, once } from '#platform/http/idempotency.ts';
+import { sendVersioned } from '#platform/http/preconditions.ts';
+import { pick, refusal } from '#platform/http/problems.ts';
+import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
+import type { Routes } from '#platform/http/server.ts';
+import { inboxEntries } from '../application/aggregates.ts';
+import { type ReadAll, readAll } from '../application/read-all.ts';
+import { countInbox, findEntry, type InboxFilter, inboxList, listInbox } from '../read-models/inbox-list.ts';
+import type { NotificationPorts } from './ports.ts';
+import { inboxProblems } from './problems.ts';
+import { requester } from './requester.ts';
+import { Count, EntryParams, InboxEntryResource, InboxQuery, presentEntry, UpdateEntryBody } from './schemas.ts';
+
+const entry = presenter(inboxList, presentEntry);
+const USER = { access: 'user' } as const;
+const NOT_FOUND = pick(inboxProblems, 'entry-not-found');
+
+export const inboxRoutes =
+  (ports: NotificationPorts): Routes =>
+  (app) => {
+    const { write, database, kept, cursors } = ports;
+
+    app.get(
+      '/inbox',
+      {
+        config: USER,
+        schema: {
+          operationId: 'listInbox',
+          tags: ['inbox'],
+          summary: 'What I was told, the newest first',
+          querystring: InboxQuery,
+          response: responses({ 200: listOf(InboxEntryResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
+        },
+      },
+      async (request) => {
+        const { limit, cursor, count, status = 'inbox' } = request.query;
+        const filter: InboxFilter = { recipient: requester(request), status };
+        const binding = ['inbox', filter];
+        const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
+        const [{ rows, next }, totalCount] = await Promise.all([
+          listInbox(database, filter, { after, limit }),
+          count ? countInbox(kept, database, filter, bringsToken(request)) : undefined,
+        ]);
+        return {
+          items: rows.map(presentEntry),
+          nextCursor: next ? cursors.write(next, binding) : null,
+          ...(totalCount !== undefined && { totalCount }),
+        };
+      },
+    );
+
+    app.get(
+      '/inbox/unread-count',
+      {
+        config: USER,
+        schema: {
+          operationId: 'countUnread',
+          tags: ['inbox'],
+          summary: 'How many entries are new',
+          response: responses({ 200: Count }, AUTHENTICATED),
+        },
+      },
+      async (request) => {
+        const filter = { recipient: requester(request), status: 'unread' } as const;
+        return { count: await countInbox(kept, database, filter, bringsToken(request)) };
+      },
+    );
+
+    app.get(
+      '/inbox/:id',
+      {
+        config: USER,
+        schema: {
+          operationId: 'getInboxEntry',
+          tags: ['inbox'],
+          summary: 'One entry',
+          params: EntryParams,
+          response: responses({ 200: InboxEntryResource, 304: NoBody }, AUTHENTICATED, NOT_FOUND),
+        },
+      },
+      async (request, reply) => {
+        const row = await findEntry(database, request.params.id, requester(request));
+        if (row === undefined) throw refusal(inboxProblems, 'entry-not-found');
+        return sendVersioned(request, reply, presentEntry(row));
+      },
+    );
+
+    app.patch(
+      '/inbox/:id',
+      {
+        config: USER,
+        schema: {
+          operationId: 'updateInboxEntry',
+          tags: ['inbox'],
+          summary: 'Mark an entry as read or archived, or as neither (merge-patch)',
+          params: EntryParams,
+          body: UpdateEntryBody,
+          response: responses(
+            { 200: InboxEntryResource },
+            [...AUTHENTICATED, ...WITH_BODY, ...KEYED, ...VERSIONED],
+            NOT_FOUND,
+          ),
+        },
+      },
+      (request, reply) =>
+        runCommand(write, request, reply, {
+          presenter: entry,
+          problems: inboxProblems,
+          run: (context, options) => {
+            const command = { type: 'MarkEntry', by: requester(request), ...request.body } as const;
+            return handle(write.commands, inboxEntries, request.params.id, command, context, options);
+          },
+        }),
+    );
+
+    app.post(
+      '/inbox/read-all',
+      {
+        config: USER,
+        schema: {
+          operationId: 'readAll',
+          tags: ['inbox'],
+          summary: 'Mark all that is new as read; answers how many that were',
+          body: NoBody,
+          response: responses({ 200: Count }, [...AUTHENTICATED, ...KEYED]),
+        },
+      },
+      (request, reply) => readThemAll(ports, request, reply),
+    );
+  };
+
+/** A key of this route is kept with a number under this name, for no stream tells it, and with one of the entries. */
+const COUNTED = 'inbox';
+
+const readThemAll = (
+  { write, database }: NotificationPorts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> => {
+  const { commands, tokenOf } = write;
+  const by = requester(request);
+  const keyed = keyedRequest(request);
+  return once(
+    { ...write, lookUpFirst: true },
+    keyed,
+    async () => {
+      const done = await readAll({ commands, database }, by, contextOf(request, by));
+      if (keyed && !(await keep(commands.executor, keyed, done))) return { refusal: idempotencyInFlight() };
+      answerToken(reply, tokenOf, done.published);
+      return { final: reply.send({ count: done.count }) };
+    },
+    async ({ results: [counted, one] }) => {
+      const published = one && (await commands.store.publishedWith(one.stream, one.version));
+      answerToken(reply, tokenOf, published);
+      return reply.header('idempotency-replayed', 'true').send({ count: counted?.version ?? 0 });
+    },
+  );
+};
+
+/** Keeps the key behind the last step; false where another process was first, whose count is the answer then. */
+const keep = async (executor: Executor, keyed: Keyed, { count, one }: ReadAll): Promise<boolean> => {
+  const results = [{ stream: COUNTED, version: count }, ...(one ? [one] : [])];
+  const idempotency = { ...keyed, results };
+  const { verdict } = await executor.commit({ appends: [], take: [], release: [], rows: [], idempotency });
+  return verdict === 'accepted';
+};
