@@ -13,11 +13,22 @@ export type RunningDatabase = {
   stop(): Promise<void>;
 };
 
+/** The database that DB_* name; undefined where none is named. The process of one service is that service everywhere. */
+export const namedDatabase = (
+  config: Config,
+  process?: 'USER' | 'TASK' | 'NOTIFICATION',
+): DatabaseAddress | undefined => {
+  const { DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD } = config;
+  if (DB_HOST === undefined) return undefined;
+  const user = (process && config[`${process}_DB_USER`]) ?? DB_USER;
+  const password = (process && config[`${process}_DB_PASSWORD`]) ?? DB_PASSWORD;
+  return { host: DB_HOST, port: DB_PORT, database: DB_NAME, user, password };
+};
+
 /** With DB_HOST nothing is started; else DATA_DIR belongs to this process until `stop`. Throws InstanceRunning. */
 export const openDatabaseServer = async (config: Config, report: (line: string) => void): Promise<RunningDatabase> => {
-  const { DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD } = config;
-  if (DB_HOST !== undefined) {
-    const address = { host: DB_HOST, port: DB_PORT, database: DB_NAME, user: DB_USER, password: DB_PASSWORD };
+  const address = namedDatabase(config);
+  if (address !== undefined) {
     return { address, announce: async () => undefined, stop: async () => undefined };
   }
   const lock: InstanceLock = await acquireInstanceLock(config.DATA_DIR);
@@ -25,7 +36,7 @@ export const openDatabaseServer = async (config: Config, report: (line: string) 
     const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, report });
     await lock.update({ database: postgres.connection });
     return {
-      address: { ...postgres.connection, database: DB_NAME },
+      address: { ...postgres.connection, database: config.DB_NAME },
       announce: (url) => lock.update({ url, database: postgres.connection }),
       stop: async () => {
         await postgres.stop();

@@ -1,22 +1,19 @@
 /** The one-command start: the database, its schemas, and every service behind one port. */
 import { type Config, readConfig } from '#platform/config/config.ts';
 import { readSecrets } from '#platform/config/secrets.ts';
-import type { HttpApp } from '#platform/http/server.ts';
 import type { Running } from '#platform/lifecycle/process.ts';
 import { waitForDatabase } from '#platform/lifecycle/wait-for-database.ts';
 import { migrate } from '#platform/migrations/migrate.ts';
-import { createLogger, type Logger } from '#platform/telemetry/logger.ts';
-import { terminal } from '#platform/telemetry/terminal.ts';
-import { buildApp } from './app.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
+import { openTracing } from '#platform/telemetry/span-export.ts';
+import { type App, buildApp } from './app.ts';
 import { openDatabaseServer, type RunningDatabase } from './database.ts';
-import { migrationTargets } from './installation.ts';
-
-const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
+import { kafkaOf, migrationTargets, topicsOf } from './installation.ts';
+import { listen, openLogger, tell } from './starting.ts';
 
 export const startAll = async (): Promise<Running> => {
   const config = readConfig();
-  const forPerson = config.LOG_FORMAT === 'text' || (config.LOG_FORMAT === 'auto' && process.stdout.isTTY);
-  const logger = createLogger(config.LOG_LEVEL, forPerson ? terminal(process.stdout) : undefined);
+  const logger = openLogger(config);
   const server = await openDatabaseServer(config, tell);
   try {
     return await startOn(server, config, logger);
@@ -33,9 +30,12 @@ const startOn = async (server: RunningDatabase, config: Config, logger: Logger):
     if (applied.length > 0) tell(`${target.schema}: applied ${applied.join(', ')}`);
   }
 
+  void makeTopics(config, logger);
+
+  const tracing = openTracing(config, 'taskwire', logger);
   const secrets = await readSecrets(config);
   const app = await buildApp(config, secrets, server.address, logger);
-  const url = await listen(app.http, config);
+  const url = await answerAndWork(app, config);
   await server.announce(url);
   logger.info('listening', { url });
   tell(`ready at ${url}, the API at ${url}/docs`);
@@ -43,19 +43,38 @@ const startOn = async (server: RunningDatabase, config: Config, logger: Logger):
     stop: async (reason) => {
       logger.info('stopping', { signal: reason });
       await app.close();
+      await tracing.close();
       await server.stop();
       logger.info('stopped');
     },
   };
 };
 
-const listen = async (app: HttpApp, { HOST, PORT }: Config): Promise<string> => {
+/** As it migrates by itself; what needs a topic that is not there yet waits for it. */
+const makeTopics = async (config: Config, logger: Logger): Promise<void> => {
+  const settings = kafkaOf(config);
+  if (settings === undefined) return;
+  const { applyTopics } = await import('#platform/event-bus/kafka/topics.ts');
+  for (;;) {
+    try {
+      const outcomes = await applyTopics(settings, topicsOf(config));
+      const made = outcomes.filter(({ outcome }) => outcome === 'made').map(({ name }) => name);
+      if (made.length > 0) tell(`made the topics ${made.join(', ')}`);
+      return;
+    } catch (error) {
+      logger.warn('topics cannot be made yet', { error });
+      await new Promise((resolve) => setTimeout(resolve, 2_000).unref());
+    }
+  }
+};
+
+/** Whoever cannot start leaves nothing running. */
+const answerAndWork = async (app: App, config: Config): Promise<string> => {
   try {
-    return await app.listen({ host: HOST, port: PORT });
+    await app.start();
+    return await listen(app.http, config.HOST, 'PORT', config.PORT);
   } catch (error) {
-    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-    throw taken
-      ? new Error(`port ${PORT} is in use: stop what listens there, or choose another: PORT=${PORT + 1}`)
-      : error;
+    await app.close();
+    throw error;
   }
 };
