@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { FEED_START, type FeedPosition, type StoredEvent } from '#platform/event-store/event.ts';
 import type { EventStore } from '#platform/event-store/store.ts';
+import { endWithReader, shown, UsageError } from './output.ts';
 import { type NamedStore, withStores } from './with-stores.ts';
 
 type Options = { readonly open?: boolean };
@@ -21,7 +22,7 @@ export const eventsTail = ({
   ...options
 }: Options & { readonly lines: string; readonly follow?: boolean }): Promise<void> => {
   const count = Number(lines);
-  if (!Number.isInteger(count) || count < 0) throw new Error('--lines must be a whole number');
+  if (!Number.isInteger(count) || count < 0) throw new UsageError('--lines must be a whole number');
   endWithReader();
   return withStores(async (stores) => {
     const tails = await Promise.all(stores.map((one) => newest(one, count)));
@@ -43,11 +44,6 @@ export const eventsTail = ({
   });
 };
 
-/** Whoever reads us may have read enough, as in `events tail -f | head`: then nothing is left to do. */
-const endWithReader = (): void => {
-  process.stdout.on('error', () => process.exit());
-};
-
 /** For merging several services' events; within a service their own order stays, for sorting is stable. */
 const instantKey = ({ recordedAt }: StoredEvent): number => Date.parse(recordedAt);
 
@@ -60,7 +56,5 @@ const newest = async ({ store }: NamedStore, count: number): Promise<Tail> => {
 const line = async (store: EventStore, event: StoredEvent, { open }: Options): Promise<string> => {
   const [opened] = open ? await store.open([event]) : [];
   const data = opened ? opened.event.data : event.data;
-  const shown = JSON.stringify(data, (_, value) => (isSealed(value) ? '‹sealed›' : value));
-  return `${event.recordedAt}  ${event.stream}@${event.version}  ${event.type}  ${shown}  by ${event.metadata.actor}`;
+  return `${event.recordedAt}  ${event.stream}@${event.version}  ${event.type}  ${shown(data)}  by ${event.metadata.actor}`;
 };
-const isSealed = (value: unknown): boolean => typeof value === 'object' && value !== null && '$sealed' in value;

@@ -1,0 +1,56 @@
+/** taskwire roles: a login for each service, with the rights that it needs. The owner gives them, and none of them is one. */
+import { readFile } from 'node:fs/promises';
+import { applyLogin, type Login, loginStatements } from '#platform/migrations/logins.ts';
+import { loginsOf } from '../installation.ts';
+import { say, table, UsageError } from './output.ts';
+import { withMigratedDatabase } from './with-stores.ts';
+
+type Options = { readonly passwords?: string };
+
+export const rolesPrint = ({ passwords }: Options): Promise<void> =>
+  withLogins(passwords, async (logins) => {
+    for (const login of logins) {
+      say(`-- on ${serverOf(login)}`, ...loginStatements(login).map((sql) => `${sql};`));
+      say(login.password === undefined ? `-- \\password ${login.name}` : '', '');
+    }
+  });
+
+export const rolesApply = ({ passwords }: Options): Promise<void> =>
+  withLogins(passwords, async (logins) => {
+    for (const login of logins) await applyLogin(login);
+    const rows = logins.map((login) => [
+      ...[login.name, serverOf(login), login.roles.join(', ')],
+      login.password === undefined ? 'as it was' : 'set',
+    ]);
+    say(...table(['LOGIN', 'ON', 'MAY ACT AS', 'PASSWORD'], rows));
+  });
+
+const withLogins = async (
+  file: string | undefined,
+  run: (logins: readonly Login[]) => Promise<void>,
+): Promise<void> => {
+  const passwords = file === undefined ? new Map<string, string>() : parse(await readFile(file, 'utf8'));
+  await withMigratedDatabase(async (config, address) => {
+    const logins = loginsOf(config, address);
+    const known = [...new Set(logins.map(({ name }) => name))];
+    const unknown = [...passwords.keys()].filter((name) => !known.includes(name));
+    if (unknown.length > 0)
+      throw new UsageError(`there is no login ${unknown.join(', ')}; there are ${known.join(', ')}`);
+    await run(logins.map((login) => ({ ...login, password: passwords.get(login.name) })));
+  });
+};
+
+const LINE = /^(\w+)=([\x20-\x7e]{8,})$/;
+const parse = (text: string): ReadonlyMap<string, string> => {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line, n) => {
+      const [, name, password] = LINE.exec(line) ?? [];
+      if (name === undefined || password === undefined)
+        throw new UsageError(`line ${n + 1} of the passwords is not name=password, with 8 or more ASCII characters`);
+      return [name, password];
+    }),
+  );
+};
+
+const serverOf = ({ address }: Login): string => `${address.host}:${address.port}`;
