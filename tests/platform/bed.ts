@@ -15,7 +15,10 @@ export type Bed = {
   readonly versions: (stream: string) => Promise<readonly number[]>;
 };
 
-export const testBed = (create: () => Promise<TestDatabase> = createTestDatabase): Bed => {
+export const testBed = (
+  create: () => Promise<TestDatabase> = createTestDatabase,
+  openKit: (address: DatabaseAddress) => ServiceKit = openNotes,
+): Bed => {
   let database: TestDatabase;
   const opened: ServiceKit[] = [];
   beforeAll(async () => {
@@ -32,7 +35,7 @@ export const testBed = (create: () => Promise<TestDatabase> = createTestDatabase
     address: () => database.address,
     sql,
     open: (address = database.address) => {
-      const kit = openNotes(address);
+      const kit = openKit(address);
       opened.push(kit);
       return kit;
     },

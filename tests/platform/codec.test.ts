@@ -42,7 +42,8 @@ describe('personal words lie sealed in the table and are read in clear', () => {
     const [folded] = await bed.sql<{ row: string }>(`select n::text as row from note_list n where id = $1`, [id]);
     expect(folded?.row, 'the control: the same search finds them where they do lie in clear').toContain('4711');
     expect(stored?.row).toContain('$sealed');
-    for (const word of ['4711', 'code', 'Zo', 'Gr', Buffer.from(SECRET).toString('base64url').slice(4, 20)]) {
+    // None that could come about by chance in base64, an id or an instant.
+    for (const word of ['Grüße', 'Zoë', 'the code is', Buffer.from(SECRET).toString('base64url').slice(4, 20)]) {
       expect(stored?.row).not.toContain(word);
     }
     const [opened] = await bed.open().commands.store.load(`note-${id}`);
@@ -163,6 +164,11 @@ describe('what breaks an event’s contract is not stored', () => {
   test('a personal field and nobody whose key seals it', async () => {
     const { told, stored } = await attempt({ ownerId: 'ada', text: 'x' }, null);
     expect(told).toMatch(/no subject/);
+    expect(stored).toBe(0);
+  });
+  test('more than travels', async () => {
+    const { told, stored } = await attempt({ ownerId: 'ada', text: 'é'.repeat(2_400_000) }, 'ada');
+    expect(told).toMatch(/note.written is larger than 6291456 bytes: 6400\d{3}/);
     expect(stored).toBe(0);
   });
   test('the control: the same without the fault is stored', async () => {

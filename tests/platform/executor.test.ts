@@ -71,7 +71,7 @@ describe('commits that wait at the same moment go together', () => {
     const { executor } = bed.open().commands;
     const stream = freshStream();
     const verdicts = await Promise.all(upTo(10).map((n) => executor.commit(commitOf(appendTo(stream, n - 1)))));
-    expect(verdicts).toEqual(upTo(10).map(() => ({ verdict: 'accepted' })));
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(upTo(10).map(() => 'accepted'));
     expect(await batchSizes([stream])).toEqual(upTo(10).map(() => 1));
   });
 
@@ -139,7 +139,7 @@ describe('nobody waits for ever, and nobody is dropped', () => {
           ...write(),
           rows: [{ upsert: noteTable, row: { id: randomUUID(), version: 1, text: '', length: 0 } }],
         }),
-      ).toEqual({ verdict: 'accepted' });
+      ).toMatchObject({ verdict: 'accepted' });
     }
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { applyLogin } from '../../src/platform/migrations/logins.ts';
 import { type MigrationTarget, migrate, migrationStatus } from '../../src/platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
 
@@ -100,6 +101,25 @@ describe('each migration is applied once, in order', () => {
     ]);
     expect(await tables(to.address), 'and changes nothing').toEqual(['a']);
   });
+});
+
+test('the owner need not be a superuser: one that may make roles can act as them, and make logins for them', async () => {
+  const folder = await write('shop', { '001_a.sql': 'create table a (id integer)' });
+  const [owner, login] = [`${schema}_owner`, `${schema}_login`];
+  const address = { ...freshAddress(), user: owner, password: 'of the owner' };
+  await onServer(`create role ${owner} login createrole password '${address.password}'`);
+  // Made by another owner already, as roles are all databases' of a server.
+  await onServer(`grant event_reader to ${owner} with admin option`);
+  await onServer(`create database ${address.database} owner ${owner}`);
+  try {
+    await migrate(target([folder], address));
+    expect((await query(address, `set role ${schema}; select * from a`)) as object).toHaveLength(2);
+    await applyLogin({ name: login, address, roles: [schema], password: 'of the login' });
+    expect((await query({ ...address, user: login, password: 'of the login' }, 'select * from a')).rows).toEqual([]);
+  } finally {
+    await onServer(`drop database ${address.database} with (force)`);
+    for (const role of [login, schema, owner]) await onServer(`drop role if exists ${role}`);
+  }
 });
 
 describe('what cannot be applied as it was meant is refused, and named', () => {

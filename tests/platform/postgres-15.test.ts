@@ -7,13 +7,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
 import { requirement } from '../support/requires.ts';
 import { testBed } from './bed.ts';
 import { migratePlatform } from './migrate-platform.ts';
 import { commitsSuite } from './suites/commits.ts';
+import { correlatedSuite } from './suites/correlated.ts';
 import { feedSuite } from './suites/feed.ts';
+import { publishedSuite } from './suites/published.ts';
+import { rebuildSuite } from './suites/rebuild.ts';
 import { versionsSuite } from './suites/versions.ts';
 
 const INITDB = '/usr/lib/postgresql/15/bin/initdb';
@@ -82,5 +85,9 @@ requirement('PostgreSQL 15', 'apt-get install postgresql-15', () =>
   });
   versionsSuite(bed);
   commitsSuite(bed);
+  publishedSuite(bed);
+  correlatedSuite(bed);
   feedSuite(bed);
+  // On a server of its own: every stream there is has a row.
+  describe('rebuilding', () => rebuildSuite(testBed(() => startServer(initdb))));
 });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Commit } from '../../src/platform/commit/commit.ts';
 import { settle } from '../../src/platform/commit/settle.ts';
+import { publishedOf } from '../../src/platform/event-store/published.ts';
 import { statement } from '../../src/platform/sql/database.ts';
 import { testBed, upTo } from './bed.ts';
 import { appendTo, commitOf, freshStream, noteTable } from './notes.ts';
@@ -75,6 +76,19 @@ describe('when the connection breaks at COMMIT, what is told is what happened', 
       const next = await tell(executor.commit(commitOf(appendTo(freshStream(), 0))));
       expect(next.told, 'the next command goes on').toBe('accepted');
     });
+  });
+
+  test('what was settled says where it lies, as if nothing had happened', async () => {
+    const executor = await connected();
+    const stream = freshStream();
+    proxy.breakNext('cut-after');
+    const verdict = await executor.commit(commitOf(appendTo(stream, 0, 2)));
+    const stored = await bed.sql('select topic, lane, era, tx::text, position::int from event where stream = $1', [
+      stream,
+    ]);
+    const places = stored.map(({ topic, lane, era, tx, position }) => ({ topic, lane, at: { era, tx, position } }));
+    expect(places).toHaveLength(2);
+    expect(verdict).toEqual({ verdict: 'accepted', published: publishedOf(places) });
   });
 
   test('the answer to COMMIT never comes: it is looked up elsewhere', async () => {

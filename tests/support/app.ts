@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { inject } from 'vitest';
 import { type App, buildApp } from '../../src/app.ts';
 import { type Config, parseConfig } from '../../src/platform/config/config.ts';
 import { readSecrets, type Secrets } from '../../src/platform/config/secrets.ts';
@@ -38,6 +39,12 @@ export type TestApp = {
 
 export const PASSWORD = 'correct horse battery';
 
+/** Of `npm run test:integration`. A broker is none of an app's: what several have said would lie in one topic. */
+const namedRedis = (): Record<string, string> => {
+  const { KAFKA_BOOTSTRAP_SERVERS: _, ...redis } = inject('named') ?? {};
+  return redis;
+};
+
 export const startTestApp = async (environment: Record<string, string> = {}): Promise<TestApp> => {
   const database = await createTestDatabase();
   const dataDir = path.join(tmpdir(), `taskwire-app-${randomUUID()}`);
@@ -46,10 +53,13 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
     DATA_DIR: dataDir,
     PASSWORD_COST: '4',
     LOG_LEVEL: 'silent',
+    RATE_LIMITS: 'off',
+    ...namedRedis(),
     ...environment,
   });
   const secrets = await readSecrets(config);
   const app = await buildApp(config, secrets, database.address, createLogger(config.LOG_LEVEL));
+  await app.start();
   const askAs =
     (as?: string): Ask =>
     async (method, url, { body, raw, headers = {}, token = as } = {}) => {

@@ -7,7 +7,7 @@ import { type Bed, upTo } from '../bed.ts';
 import { appendTo, commitOf, freshStream, guard, newEvent, noteTable } from '../notes.ts';
 import { inProcesses, inThisProcess, type Job, tallyOf } from '../writers.ts';
 
-const ACCEPTED = { verdict: 'accepted' };
+const ACCEPTED = expect.objectContaining({ verdict: 'accepted' });
 const INSERT = statement('test-insert', 'insert into note_list (id, version, text, length) values ($1, 1, $2, $3)');
 const DELETE = statement('test-delete', 'delete from note_list where id = $1');
 const row = (length: number, id = randomUUID()) => ({

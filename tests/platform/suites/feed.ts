@@ -107,7 +107,7 @@ export const feedSuite = (bed: Bed): void => {
       const stream = freshStream();
       for (let version = 0; version < 30; version += 1) {
         const { executor } = version % 2 ? one : two;
-        expect(await executor.commit(commitOf(appendTo(stream, version)))).toEqual({ verdict: 'accepted' });
+        expect(await executor.commit(commitOf(appendTo(stream, version)))).toMatchObject({ verdict: 'accepted' });
       }
       const reader = follow(two.store, start, 100);
       while (reader.seen.length < 30) await reader.poll();

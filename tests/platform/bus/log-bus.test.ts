@@ -1,0 +1,4 @@
+import { logBed } from './log-bed.ts';
+import { busSuite } from './suite.ts';
+
+busSuite(logBed());

@@ -1,0 +1,156 @@
+/** From one bus to the other, and what others put on a broker. */
+import { ProduceAcks, Producer } from '@platformatic/kafka';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Cluster } from '../../../scripts/kafka/cluster.ts';
+import { clientOptions, type KafkaSettings } from '../../../src/platform/event-bus/kafka/client.ts';
+import { openFetcher } from '../../../src/platform/event-bus/kafka/fetcher.ts';
+import { openKafkaBus } from '../../../src/platform/event-bus/kafka/kafka-bus.ts';
+import { readAll } from '../../../src/platform/event-bus/kafka/tail.ts';
+import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-specs.ts';
+import { applyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
+import { openLogBus } from '../../../src/platform/event-bus/log-bus.ts';
+import { openRelay, type Relay } from '../../../src/platform/event-bus/relaying.ts';
+import { laneOf } from '../../../src/platform/event-store/lane.ts';
+import { statement } from '../../../src/platform/sql/database.ts';
+import { createLogger } from '../../../src/platform/telemetry/logger.ts';
+import { kafka, startKafka } from '../../support/kafka.ts';
+import { until } from '../../support/until.ts';
+import { upTo } from '../bed.ts';
+import { SCHEMA } from '../notes.ts';
+import { busBed } from './bed.ts';
+import { hearing } from './heard.ts';
+
+const RELAYS = statement('relays', `select holder from consumer_lease where consumer = 'relay'`);
+
+kafka.describe('an installation with a broker', () => {
+  let cluster: Cluster | undefined;
+  const settings = () => ({ bootstrapServers: cluster?.bootstrap.split(',') ?? [] });
+  const relays: (() => Promise<unknown>)[] = [];
+  beforeAll(async () => {
+    cluster = await startKafka();
+    await applyTopics(settings(), topicsOfServices(['note'], { partitions: 4, replicas: 1 }));
+  }, 120_000);
+  afterEach(async () => {
+    await Promise.all(relays.splice(0).map((stop) => stop()));
+  });
+  afterAll(() => cluster?.stop());
+
+  let isMoved = false;
+  const bed = busBed((producer, address) => {
+    const { committed } = producer;
+    if (!isMoved) return openLogBus({ note: { address, schema: SCHEMA, committed } }, 'test bus');
+    return openKafkaBus(settings());
+  });
+  const publish = (): Relay => {
+    const { database, committed } = bed.producer();
+    const publisher = openKafkaBus(settings());
+    const relay = openRelay({ source: 'note', database, publisher, committed, logger: createLogger('silent') });
+    relays.push(() => relay.stop().then(() => publisher.close()));
+    void relay.start();
+    return relay;
+  };
+  const heardOf = async (id: string) => (await bed.heard()).get(id)?.versions;
+  const hears = (id: string, versions: readonly number[]) =>
+    until(`version ${versions.at(-1)}`, async () => (await heardOf(id))?.length === versions.length);
+
+  test('from the log bus to a broker: what was heard is not heard again, and nothing is missed', {
+    timeout: 60_000,
+  }, async () => {
+    isMoved = false;
+    const before = await Promise.all(upTo(20).map(() => bed.say('one', 'two')));
+    const listening = await bed.listen([hearing()]);
+    for (const id of before) await hears(id, [1, 2]);
+    await bed.stop(listening);
+    const between = await Promise.all(upTo(20).map(() => bed.say('one')));
+    for (const id of before) await bed.extend(id, 'three');
+
+    isMoved = true;
+    publish();
+    await bed.listen([hearing()]);
+    const after = await bed.say('one', 'two');
+    for (const id of before) {
+      await hears(id, [1, 2, 3]);
+      expect(await heardOf(id)).toEqual([1, 2, 3]);
+    }
+    for (const id of between) await hears(id, [1]);
+    await hears(after, [1, 2]);
+    expect(await bed.parked()).toEqual([]);
+  });
+
+  test('a relay that stops leaves its place at once', { timeout: 60_000 }, async () => {
+    isMoved = true;
+    const { database } = bed.producer();
+    const held = () => database.read<{ holder: string }>(RELAYS, []);
+    const relay = publish();
+    await until('it to lead', async () => (await held()).length > 0);
+    await relay.stop();
+    expect(await held()).toEqual([]);
+  });
+
+  test('what is nobody’s is parked, and holds up nobody, not even its key', { timeout: 60_000 }, async () => {
+    isMoved = true;
+    publish();
+    await bed.listen([hearing()]);
+    const id = await bed.say('one');
+    await hears(id, [1]);
+    const producer = new Producer({ ...clientOptions(settings(), 'somebody'), idempotent: false });
+    const topic = 'note.events';
+    const key = Buffer.from(id);
+    const junk = ['no JSON', '{"text":1}', '{"a":'.repeat(500), 'x'.repeat(5 * 1024 * 1024), '\0\ud800'].map(
+      (text) => ({
+        ...{ topic, key, value: Buffer.from(text) },
+      }),
+    );
+    for (const message of junk) await producer.send({ messages: [message], acks: ProduceAcks.ALL });
+    await producer.send({ messages: [{ topic, key, value: Buffer.from('v'), partition: 3 }], acks: ProduceAcks.ALL });
+    await producer.close(true);
+    await bed.extend(id, 'two');
+    await hears(id, [1, 2]);
+    await until('all of it to be parked', async () => (await bed.parked()).length === 6);
+    const parked = await bed.parked();
+    expect(
+      parked.every(([name, cause, count]) => name.startsWith('record ') && cause === 'unreadable' && count === 1),
+    ).toBe(true);
+    await bed.extend(id, 'three');
+    await hears(id, [1, 2, 3]);
+  });
+
+  test('a gap in one partition holds up no other', { timeout: 60_000 }, async () => {
+    isMoved = true;
+    publish();
+    await bed.listen([hearing()]);
+    const first = await bed.say('one');
+    await hears(first, [1]);
+    await forgeBehind(settings());
+    await until('it to be told', () => bed.logged().some(({ msg }) => /missing|gap/i.test(msg)), 20_000);
+    const ids = await Promise.all(upTo(16).map(() => bed.say('one')));
+    const elsewhere = ids.filter((id) => laneOf(id) % 4 !== 0);
+    expect(elsewhere.length).toBeGreaterThan(0);
+    for (const id of elsewhere) await hears(id, [1]);
+  });
+});
+
+/** Puts an event on the first partition that has somebody else's before it, which nobody will ever send. */
+const forgeBehind = async (settings: KafkaSettings): Promise<void> => {
+  const fetcher = openFetcher(settings, 'forger');
+  const producer = new Producer({ ...clientOptions(settings, 'forger'), idempotent: false });
+  try {
+    for await (const { topic, partition, records } of readAll(fetcher, ['note.events'])) {
+      const last = records.findLast(({ headers }) => headers.some(([name]) => String(name) === 'ce_position'));
+      if (partition !== 0 || last?.value == null || last.key === null) continue;
+      const headers = new Map(last.headers.flatMap(([name, text]) => (name && text ? [[name, text] as const] : [])));
+      const forged = new Map(
+        [...headers].map(([name, text]) => {
+          const era = { ce_predecessor: '8:1:1', ce_position: '9:1:1' }[String(name)];
+          return [name, era === undefined ? text : Buffer.from(era)] as const;
+        }),
+      );
+      const { key, value } = last;
+      await producer.send({ messages: [{ topic, partition, key, value, headers: forged }], acks: ProduceAcks.ALL });
+      return;
+    }
+    throw new Error('there is nothing on the first partition');
+  } finally {
+    await Promise.all([fetcher.close(), producer.close(true)]);
+  }
+};

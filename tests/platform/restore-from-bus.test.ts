@@ -1,0 +1,104 @@
+/** A store that lost its newest events gets them back from what was carried elsewhere, or nothing where that cannot be right. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Delivery } from '../../src/platform/event-bus/delivery.ts';
+import { readFeed } from '../../src/platform/event-bus/feed.ts';
+import { chain } from '../../src/platform/event-bus/lanes.ts';
+import { openLogBus } from '../../src/platform/event-bus/log-bus.ts';
+import { readCheckpoint } from '../../src/platform/event-bus/relaying.ts';
+import { restoreFromBus } from '../../src/platform/event-bus/restore.ts';
+import { FEED_START } from '../../src/platform/event-store/event.ts';
+import type { ServiceKit } from '../../src/platform/lifecycle/service-kit.ts';
+import { openDatabase, type Session } from '../../src/platform/sql/database.ts';
+import { busBed } from './bus/bed.ts';
+import { SCHEMA } from './notes.ts';
+
+const bed = busBed((producer, address) =>
+  openLogBus({ note: { address, schema: SCHEMA, committed: producer.committed } }, 'test bus'),
+);
+let owner: Session;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  const database = openDatabase({
+    ...{ address: bed.address(), schema: SCHEMA, statementTimeout: 0, applicationName: 'test owner', connections: 1 },
+  });
+  owner = await database.openSession();
+  close = database.close;
+});
+afterAll(async () => {
+  await owner.close();
+  await close();
+});
+
+const kit = (): ServiceKit => bed.producer();
+const feed = async (): Promise<readonly Delivery[]> =>
+  chain({ start: FEED_START, cursors: new Map(), lanes: new Map() }, await readFeed(kit().database, FEED_START, 1_000));
+/** As a restored backup would be: without what the condition names. */
+const lose = async (condition: string): Promise<void> => {
+  await bed.sql(`alter table ${SCHEMA}.event disable trigger event_unchanged`);
+  await bed.sql(`delete from ${SCHEMA}.event where ${condition}`);
+  await bed.sql(`alter table ${SCHEMA}.event enable trigger event_unchanged`);
+};
+const restore = (held: readonly Delivery[]) =>
+  restoreFromBus(
+    owner,
+    async function* () {
+      yield held;
+    },
+    () => undefined,
+  );
+const placesOf = (events: readonly Delivery[]) => events.map(({ at, envelope }) => ({ ...at, id: envelope.id }));
+const erasOf = async () =>
+  (await bed.sql<{ number: number }>(`select number from ${SCHEMA}.era order by number`)).length;
+
+describe('a store that was set back', () => {
+  let ids: readonly string[];
+  beforeEach(async () => {
+    ids = [await bed.say('1', '2', '3'), await bed.say('1', '2')];
+  });
+
+  test('has again what it lost, at its old places, and goes on behind it', async () => {
+    const before = await feed();
+    const eras = await erasOf();
+    await lose(`stream = 'note-${ids[0]}' and version > 1 or stream = 'note-${ids[1]}'`);
+    const report = await restore(before);
+    expect(report).toMatchObject({ onBus: before.length, inserted: 4 });
+    expect([...report.streams].toSorted()).toEqual(ids.map((id) => `note-${id}`).toSorted());
+    expect(placesOf(await feed())).toEqual(placesOf(before));
+    expect(await erasOf()).toBe(eras + 1);
+
+    const checkpoint = await readCheckpoint(kit().database);
+    const last = before.at(-1);
+    expect(checkpoint.position).toEqual(last?.at);
+    expect(checkpoint.lanes.get(`${last?.topic}/${last?.lane}`)).toEqual(last?.at);
+    expect((await kit().commands.store.load(`note-${ids[0]}`)).map(({ meta }) => meta.version)).toEqual([1, 2, 3]);
+  });
+
+  test('twice is once', async () => {
+    const before = await feed();
+    await lose(`stream = 'note-${ids[1]}' and version = 2`);
+    await restore(before);
+    expect(await restore(before)).toMatchObject({ inserted: 0, streams: [] });
+    expect(placesOf(await feed())).toEqual(placesOf(before));
+  });
+
+  test('takes nothing where something is missing in between', async () => {
+    const before = await feed();
+    const gap = before.filter(({ envelope }) => envelope.stream !== `note-${ids[0]}` || envelope.version !== 2);
+    await lose(`stream = 'note-${ids[0]}' and version > 1`);
+    const left = placesOf(await feed());
+    await expect(restore(gap)).rejects.toThrow(`note-${ids[0]}@2 is neither in the store nor on the bus`);
+    expect(placesOf(await feed())).toEqual(left);
+    await restore(before);
+  });
+
+  test('takes nothing where it was written to since', async () => {
+    const before = await feed();
+    const other = before.map((event) =>
+      event.envelope.stream === `note-${ids[1]}` && event.envelope.version === 2
+        ? { ...event, envelope: { ...event.envelope, id: '0198c0de-0000-7000-8000-00000000000f' } }
+        : event,
+    );
+    await expect(restore(other)).rejects.toThrow(`note-${ids[1]}@2 is another event in the store than on the bus`);
+    expect(placesOf(await feed())).toEqual(placesOf(before));
+  });
+});
