@@ -7,7 +7,7 @@
 export type Answered = 'acknowledged' | 'refused' | 'unknown';
 export type Entry = {
   readonly requestId: string;
-  readonly wish: 'create' | 'rename' | 'complete';
+  readonly wish: 'create' | 'rename' | 'complete' | 'reopen';
   /** Unique among all wishes, so that a state tells which of them made it. */
   readonly title: string;
   readonly keyed: boolean;
@@ -34,7 +34,7 @@ export type ShownTask = {
   readonly history: readonly number[];
 };
 
-export type Figures = {
+export type CommandFigures = {
   readonly attempted: number;
   readonly acknowledged: number;
   /** Acknowledged, and not in the store at the acknowledged version. */
@@ -56,7 +56,7 @@ export const compare = (
   entries: readonly Entry[],
   events: readonly StoredEvent[],
   shown: readonly ShownTask[],
-): Figures => {
+): CommandFigures => {
   const byRequest = Map.groupBy(events, ({ requestId }) => requestId);
   const byTask = Map.groupBy(events, ({ taskId }) => taskId);
   const shownById = new Map(shown.map((task) => [task.id, task]));
@@ -69,8 +69,8 @@ export const compare = (
     const task = shownById.get(taskId);
     const stored = (byTask.get(taskId) ?? []).toSorted((a, b) => a.version - b.version);
     const done = stored.flatMap(({ requestId }) => wishes.get(requestId) ?? []);
-    const title = done.findLast(({ wish }) => wish !== 'complete')?.title;
-    const status = done.some(({ wish }) => wish === 'complete') ? 'completed' : 'open';
+    const title = done.findLast(({ wish }) => wish === 'create' || wish === 'rename')?.title;
+    const status = done.findLast(({ wish }) => wish !== 'rename')?.wish === 'complete' ? 'completed' : 'open';
     return task?.version === stored.length && task.title === title && task.status === status;
   };
   const isKept = ({ requestId, taskId = '', version }: Entry): boolean =>

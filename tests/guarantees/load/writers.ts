@@ -1,26 +1,35 @@
-/** Several people's clients at once: each creates tasks, renames and completes them, and writes down what it was told. */
+/** Several clients of one person: each makes tasks, renames, completes and reopens them, and writes down what it was told. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, asking } from '../e2e/support/client.ts';
+import { type Answer, asking } from '../../e2e/support/client.ts';
 import type { Answered, Entry } from './ledger.ts';
 
+/** How whoever writes comes in: a token, which is good for a while. */
+export type LogIn = (url: string) => Promise<string>;
 export type Writers = {
   readonly entries: readonly Entry[];
   /** Where the system answers now: it moves with each start. */
   moveTo(url: string): void;
   /** How many answers of which status were seen; 0 = none came. */
   readonly statuses: ReadonlyMap<number, number>;
+  /** ms of the slowest answer that came. */
+  slowest(): number;
   /** Ends after the wishes under way, which are sent until it is known what became of those that have a key. */
   stop(): Promise<void>;
+  /** Ends without knowing: something else went wrong. */
+  abandon(): void;
 };
 
 const RETRY_PAUSE = 50;
 
-export const startWriters = (token: string, count: number): Writers => {
+export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => {
   const entries: Entry[] = [];
   const statuses = new Map<number, number>();
-  let ask = asking('http://127.0.0.1:9', token); // nobody answers there
+  let slowest = 0;
+  let url = 'http://127.0.0.1:9'; // nobody answers there
+  let token: Promise<string> | undefined;
   let stopping = false;
+  let abandoned = false;
   let serial = 0;
 
   const send = async (entry: Entry, method: string, path: string, body?: object): Promise<Answer | undefined> => {
@@ -29,9 +38,22 @@ export const startWriters = (token: string, count: number): Writers => {
       'x-request-id': entry.requestId,
       ...(entry.keyed && { 'idempotency-key': `"${entry.requestId}"` }),
     };
-    const answer = await ask(method, path, { ...(body && { body }), headers }).catch(() => undefined);
+    const ours = await tokenNow();
+    if (ours === undefined) return undefined; // nothing was asked
+    const answer = await asking(url, ours)(method, path, { ...(body && { body }), headers }).catch(() => undefined);
+    if (answer?.status === 401) token = undefined; // too old; the next try comes in anew
+    slowest = Math.max(slowest, answer?.ms ?? 0);
     statuses.set(answer?.status ?? 0, (statuses.get(answer?.status ?? 0) ?? 0) + 1);
     return answer;
+  };
+  const tokenNow = async (): Promise<string | undefined> => {
+    try {
+      token ??= logIn(url);
+      return await token;
+    } catch {
+      token = undefined; // the next try comes in anew
+      return undefined;
+    }
   };
 
   /** Sends a wish, one with a key until it is acknowledged; answers the task's id when it is. */
@@ -51,7 +73,7 @@ export const startWriters = (token: string, count: number): Writers => {
         entry.version = Number(answer?.body?.version);
         return entry.taskId;
       }
-      if (!entry.keyed) return undefined;
+      if (!entry.keyed || abandoned) return undefined;
       await pause(RETRY_PAUSE);
     }
   };
@@ -60,33 +82,48 @@ export const startWriters = (token: string, count: number): Writers => {
     while (!stopping) {
       serial += 1;
       const name = `task ${serial}`;
+      const reopens = serial % 3 === 0;
       const id = await wish({ wish: 'create', title: name }, 'POST', '/api/v1/tasks', { title: name });
-      if (id === undefined) await pause(RETRY_PAUSE);
-      else {
-        const title = `${name}, renamed`;
-        await wish({ wish: 'rename', title }, 'PATCH', `/api/v1/tasks/${id}`, { title });
-        await wish({ wish: 'complete', title: '' }, 'POST', `/api/v1/tasks/${id}/complete`);
+      if (id === undefined) {
+        await pause(RETRY_PAUSE);
+        continue;
       }
+      const title = `${name}, renamed`;
+      await wish({ wish: 'rename', title }, 'PATCH', `/api/v1/tasks/${id}`, { title });
+      // What follows rests on what came before: where that is not known, it is left.
+      let known = await wish({ wish: 'complete', title: '' }, 'POST', `/api/v1/tasks/${id}/complete`);
+      if (reopens && known) known = await wish({ wish: 'reopen', title: '' }, 'POST', `/api/v1/tasks/${id}/reopen`);
+      if (reopens && known) await wish({ wish: 'complete', title: '' }, 'POST', `/api/v1/tasks/${id}/complete`);
+      if (rest > 0) await pause(rest * Math.random());
     }
   };
   const writers = Array.from({ length: count }, write);
   return {
     entries,
     statuses,
-    moveTo: (url) => {
-      ask = asking(url, token);
+    slowest: () => slowest,
+    moveTo: (to) => {
+      url = to;
     },
     stop: async () => {
       stopping = true;
       await Promise.all(writers);
     },
+    abandon: () => {
+      stopping = true;
+      abandoned = true;
+    },
   };
 };
 
 /** Once a try may have been done, no later refusal says that the command was not. */
+/** A gateway's word for an answer that broke off, or did not come: nobody knows what was done. */
+export const isLost = (status: number): boolean => status === 502 || status === 504;
+
 const meaningOf = (answer: Answer | undefined, before: Answered): Answered => {
-  if (answer === undefined) return 'unknown';
+  if (answer === undefined || isLost(answer.status)) return 'unknown';
   if (answer.status < 300) return 'acknowledged';
+  if (answer.status === 401) return before;
   if (answer.status === 503)
     return ['unavailable', 'busy'].includes(String(answer.body?.code)) && before !== 'unknown' ? 'refused' : 'unknown';
   if (answer.body?.code === 'idempotency-in-flight') return before;

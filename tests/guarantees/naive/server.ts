@@ -38,7 +38,7 @@ const command = async (request: IncomingMessage, response: ServerResponse, id?: 
   const task: Task = {
     ...(known ?? { id: randomUUID(), version: 0, title: '', status: 'open' }),
     ...(text && JSON.parse(text)),
-    ...(action === 'complete' && { status: 'completed' }),
+    ...(action && { status: action === 'complete' ? 'completed' : 'open' }),
   };
   task.version += 1;
   const { 'x-request-id': requestId, 'idempotency-key': key } = request.headers;

@@ -1,0 +1,28 @@
+/** The naive consumer beside ours, at the same events: what it must do wrong for a scenario to prove anything. */
+import type { Run } from '../../e2e/support/product.ts';
+import { atLeast, type Bounds, type Figures } from '../kit/scenario.ts';
+import type { Installation, World } from '../kit/world.ts';
+
+export const NAIVE_CONSUMER_WRONG: Bounds = {
+  'a naive consumer beside it: lost': atLeast(1),
+  'a naive consumer beside it: doubled': atLeast(1),
+};
+
+/** Begins; it is to be killed with what it stands beside. */
+export const startNaiveConsumer = async (world: World, installation: Installation): Promise<Run> =>
+  world.program('tests/guarantees/naive/consumer.ts', [], {
+    env: { DATABASE: JSON.stringify(await installation.address()) },
+  });
+
+/** What was lost is counted up to where it stands. */
+export const naiveFigures = async ({ sql }: Installation): Promise<Figures> => {
+  const [row] = await sql<{ lost: number; doubled: number }>(`
+    select (select count(*)::integer from task_service.event e
+        where position <= (select at from naive.position where habit = 'moves-first')
+          and not exists (select from naive.effect where habit = 'moves-first' and event = e.id)) as lost,
+      (select count(*)::integer - count(distinct event)::integer from naive.effect where habit = 'acts-first') as doubled`);
+  return {
+    'a naive consumer beside it: lost': row?.lost ?? Number.NaN,
+    'a naive consumer beside it: doubled': row?.doubled ?? Number.NaN,
+  };
+};

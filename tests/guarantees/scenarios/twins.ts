@@ -1,0 +1,69 @@
+/** Every record is put on the broker again: five times at once, later, and after a restart. Each has its effect once. */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { ProduceAcks, Producer } from '@platformatic/kafka';
+import { clientOptions } from '../../../src/platform/event-bus/kafka/client.ts';
+import { openFetcher } from '../../../src/platform/event-bus/kafka/fetcher.ts';
+import { readAll } from '../../../src/platform/event-bus/kafka/tail.ts';
+import { atLeast, atMost, type Figures, scenario } from '../kit/scenario.ts';
+import { distributed } from '../kit/world.ts';
+import { drained } from '../load/effects.ts';
+import { acknowledgedSince } from '../load/storm.ts';
+import { ALL_KEPT, trial } from '../load/trial.ts';
+
+const TOPICS = ['user.events', 'task.events'];
+const ROUNDS = { short: 2, full: 5 };
+const TIMES = 5;
+
+/** Puts all that lies on the topics behind it once more, several times. Answers how many records those were. */
+const repeatAll = async (bootstrap: string): Promise<number> => {
+  const settings = { bootstrapServers: bootstrap.split(',') };
+  const fetcher = openFetcher(settings, 'twins');
+  const producer = new Producer({ ...clientOptions(settings, 'twins'), idempotent: false });
+  let repeated = 0;
+  try {
+    for await (const { topic, partition, records } of readAll(fetcher, TOPICS)) {
+      const messages = records.flatMap(({ key, value, headers }) => {
+        if (key === null || value === null) return [];
+        const named = headers.flatMap(([name, text]) => (name && text ? [[name, text] as const] : []));
+        return [{ topic, partition, key, value, headers: new Map(named) }];
+      });
+      for (let time = 0; time < TIMES && messages.length > 0; time += 1)
+        await producer.send({ messages, acks: ProduceAcks.ALL });
+      repeated += messages.length * TIMES;
+    }
+  } finally {
+    await Promise.all([fetcher.close(), producer.close(true)]);
+  }
+  return repeated;
+};
+
+export const twins = scenario('twins', {
+  promise: 'a record that comes again, at once, later or after a restart, has no second effect',
+  topologies: ['distributed'],
+  run: async (stage) => {
+    const installation = await distributed(stage.world).install();
+    let repeated = 0;
+    const figures = await trial(stage, {
+      installation,
+      ends: [{ after: 500 }],
+      meanwhile: async ({ writers }): Promise<Figures> => {
+        for (let round = 0; round < ROUNDS[stage.form]; round += 1) {
+          await acknowledgedSince(writers);
+          await pause(1_000);
+          repeated += await repeatAll(installation.cluster.bootstrap);
+          stage.report(`${repeated} twins`);
+        }
+        return { twins: repeated };
+      },
+      afterwards: async () => {
+        await repeatAll(installation.cluster.bootstrap);
+        await pause(2_000); // what is twice would come about now
+        return drained(installation.sql, 60_000);
+      },
+    });
+    return figures;
+  },
+  bounds: () => ({ ...ALL_KEPT, twins: atLeast(200), 'effects doubled': atMost(0) }),
+  controls: [],
+});
