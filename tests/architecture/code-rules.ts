@@ -10,7 +10,9 @@ const isExplained = ({ start }: Syntax, { text }: Source) =>
     .some((line) => /\/\/|\*\//.test(line));
 const isStatus = (node: unknown) => isSyntax(node) && Number(node.value) >= 100 && Number(node.value) < 600;
 
-const IMPURE = ['Date', 'Temporal', 'performance', 'crypto', 'process', 'console', 'fetch', 'globalThis'];
+const IMPURE = ['Date', 'performance', 'crypto', 'process', 'console', 'fetch', 'globalThis'];
+/** Of Temporal, a calendar otherwise, whatever it was imported as. */
+const TEMPORAL_CLOCK = 'Now';
 const SCHEDULING = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 const SQL = /^\s*(select\s.+\sfrom\s|insert\s+into\s|update\s.+\sset\s|delete\s+from\s|with\s.+\sas\s*\()/is;
 
@@ -21,6 +23,8 @@ export const codeRules: readonly Rule[] = [
     violations: code(
       (node, file) =>
         (node.type === 'Identifier' && [...IMPURE, ...SCHEDULING].includes(nameOf(node))) ||
+        (node.type === 'MemberExpression' && nameOf(node.property) === TEMPORAL_CLOCK) ||
+        (node.type === 'Property' && nameOf(node.key) === TEMPORAL_CLOCK) ||
         (node.type === 'MemberExpression' && written(node, file) === 'Math.random'),
     ),
     red: [
@@ -28,6 +32,9 @@ export const codeRules: readonly Rule[] = [
         'src/services/task/domain/task.ts',
         `const now = Date.now();`,
         `const now = new Date();`,
+        `const now = Temporal.Now.instant();`,
+        `const now = Calendar['Now'].instant();`,
+        `const { Now: clock } = Temporal;`,
         `const dice = () => Math.random();`,
         `const id = crypto.randomUUID();`,
         `const mode = process.env.MODE;`,
@@ -39,6 +46,7 @@ export const codeRules: readonly Rule[] = [
       [
         'src/services/task/domain/task.ts',
         `// Date.now() is not for us
+         const end = Temporal.PlainDate.from(date).add({ days: 1 });
          const half = Math.round(data.process / 2); const text = 'new Date()'; const field = { fetch: 1 };`,
       ],
     ],

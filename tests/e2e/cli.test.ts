@@ -34,8 +34,12 @@ describe('before anything was ever started', () => {
   test('help names every command, and starts nothing', async () => {
     const { code, output } = await taskwire('--help');
     expect(code).toBe(0);
-    for (const command of ['start', 'migrate', 'events']) expect(output).toContain(`  ${command}`);
-    expect((await taskwire('events', '--help')).output).toMatch(/show .*tail /s);
+    for (const command of ['start', 'migrate', 'events', 'consumers', 'dead-letters', 'projections'])
+      expect(output).toContain(`  ${command}`);
+    expect((await taskwire('events', '--help')).output).toMatch(/show .*tail .*trace /s);
+    expect((await taskwire('dead-letters', 'redrive', '--help')).output).toMatch(
+      /Examples:\n {2}\$ taskwire dead-letters redrive /,
+    );
     expect(existsSync(DATA_DIR)).toBe(false);
   });
 
@@ -49,7 +53,7 @@ describe('before anything was ever started', () => {
   ])('taskwire $args is refused with what is wrong', async ({ args, says }) => {
     const { code, output } = await taskwire(...args);
     expect(output).toMatch(says);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(existsSync(DATA_DIR)).toBe(false);
   });
 
@@ -57,6 +61,8 @@ describe('before anything was ever started', () => {
     ['migrate', 'status'],
     ['events', 'tail'],
     ['events', 'show', 'task-1'],
+    ['consumers', 'list'],
+    ['dead-letters', 'list'],
   ])('who only looks is told that there is nothing, and nothing is made: taskwire %s %s', async (...args) => {
     const { code, output } = await taskwire(...args);
     expect(output).toMatch(/there is nothing in .* yet: run `npm start` or `taskwire migrate`/);
@@ -64,12 +70,12 @@ describe('before anything was ever started', () => {
     expect(existsSync(DATA_DIR)).toBe(false);
   });
 
-  test('migrate brings every schema up to date, once', async () => {
+  test('migrate brings every schema up to date, once', { timeout: 60_000 }, async () => {
     const first = await taskwire('migrate');
     expect(first).toMatchObject({ code: 0, output: expect.stringMatching(/task_service: applied .*001_task/) });
     expect(await taskwire('migrate')).toMatchObject({
       code: 0,
-      lines: ['keys: up to date', 'user_service: up to date', 'task_service: up to date'],
+      lines: ['keys', 'user_service', 'task_service', 'notification_service'].map((schema) => `${schema}: up to date`),
     });
     expect(await taskwire('events', 'tail')).toMatchObject({ code: 0, output: '' });
     expect(await postmasterOf(DATA_DIR)).toBeUndefined();
@@ -113,8 +119,9 @@ describe.each([{ where: 'beside a running server' }, { where: 'without a server'
   test('events tail prints as many of the newest as asked for, of all services', async () => {
     const types = async (n: string) =>
       (await taskwire('events', 'tail', '-n', n)).lines.map((line) => line.split(/ {2,}/)[2]);
-    expect(await types('2')).toEqual(['task.updated', 'task.completed']);
-    expect(await types('5')).toEqual([
+    expect(await types('2')).toHaveLength(2);
+    // What comes of them comes when it comes.
+    expect((await types('20')).filter((type) => !type?.startsWith('notification.'))).toEqual([
       'user.created',
       'user.authenticated',
       'task.created',
@@ -132,13 +139,17 @@ describe('events tail -f', () => {
   });
 
   test('goes on with what is committed', async () => {
-    const tail = bed.taskwire(['events', 'tail', '-n', '1', '-f'], { env: { DATA_DIR } });
+    const tail = bed.taskwire(['events', 'tail', '-n', '5', '-f'], { env: { DATA_DIR } });
     await tail.said(/user\.authenticated/);
     const id = (await ask('POST', '/api/v1/tasks', { body: { title: 'Seen at once' } })).body?.id;
     await tail.said(new RegExp(`task-${id}@1 +task\\.created`));
     await ask('POST', `/api/v1/tasks/${id}/complete`);
     await tail.said(new RegExp(`task-${id}@2 +task\\.completed`));
-    expect(tail.output().trimEnd().split('\n')).toHaveLength(3);
+    const ofIt = tail
+      .output()
+      .split('\n')
+      .filter((line) => line.includes(` task-${id}@`));
+    expect(ofIt, 'each once').toHaveLength(2);
     tail.signal('SIGINT');
     expect((await tail.exit).signal).toBe('SIGINT');
   });

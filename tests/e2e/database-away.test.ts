@@ -2,14 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
+import { takeAllConnections } from '../support/sql.ts';
+import { until } from '../support/until.ts';
 import { type Answer, type Ask, newPerson, PASSWORD } from './support/client.ts';
 import { postmasterOf, signalAll, withChildren } from './support/processes.ts';
 import { productBed, type Server } from './support/product.ts';
 import { type BreakableProxy, openProxy } from './support/proxy.ts';
-import { until } from './support/until.ts';
 
 const bed = productBed();
 let dataDir: string;
@@ -19,8 +20,10 @@ let server: Server;
 let requests: Readonly<Record<string, () => Promise<Answer>>>;
 let ask: Ask;
 
+/** Twice the 20 that the product opens, as those that a network swallowed stand on the server's side; and its reserve. */
+const MAX_CONNECTIONS = 45;
 const startPostgres = () =>
-  startEmbeddedPostgres({ dataDir, report: () => undefined, settings: { max_connections: '25' } });
+  startEmbeddedPostgres({ dataDir, report: () => undefined, settings: { max_connections: String(MAX_CONNECTIONS) } });
 const settings = (port: number) => ({
   DB_HOST: '127.0.0.1',
   DB_PORT: String(port),
@@ -105,25 +108,6 @@ const servesEverything = async (): Promise<void> => {
   expect(server.running(), 'without a restart').toBe(true);
 };
 
-/** Takes every connection that the server gives, ours last. */
-const takeAllConnections = async (): Promise<readonly pg.Client[]> => {
-  const taken: pg.Client[] = [];
-  for (;;) {
-    const client = new pg.Client({ ...postgres.connection, database: 'postgres' });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      taken.push(client);
-    } catch (error) {
-      if (!(error instanceof pg.DatabaseError && error.code === '53300')) throw error;
-      const ended = await taken[0]?.query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'taskwire %'",
-      );
-      if (ended?.rowCount === 0) return taken;
-    }
-  }
-};
-
 let taken: readonly pg.Client[] = [];
 const outages = [
   {
@@ -142,7 +126,7 @@ const outages = [
   {
     outage: 'gives no connection any more',
     away: async () => {
-      taken = await takeAllConnections();
+      taken = await takeAllConnections({ ...postgres.connection, database: 'postgres' });
     },
     back: () => Promise.all(taken.map((client) => client.end())),
   },

@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formats } from '../../src/platform/schema/formats.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
 
 type Operation = {
   operationId: string;
@@ -19,6 +20,7 @@ let openapi: OpenApi;
 let operations: { path: string; method: string; operation: Operation }[];
 beforeAll(async () => {
   product = await startTestApp();
+  await until('its consumers to begin', async () => (await product.ask('GET', '/health')).body.status === 'ok');
   openapi = (await product.ask('GET', '/openapi.json')).body;
   operations = Object.entries(openapi.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
@@ -115,14 +117,17 @@ test('/ leads a browser on, and every link on it leads somewhere', async () => {
   const page = await product.ask('GET', '/');
   expect(page.headers['content-type']).toMatch(/^text\/html/);
   const links = [...page.body.matchAll(/href="([^"]+)"/g)].map(([, url]) => url);
-  expect(links).toEqual(expect.arrayContaining(['/docs', '/openapi.json', '/health', '/problems']));
+  expect(links).toEqual(expect.arrayContaining(['/docs', '/openapi.json', '/health', '/problems', '/dev/mailbox']));
   for (const link of links) expect((await product.ask('GET', link)).status).toBeLessThan(400);
 });
 
-test.each([
-  ['/health', ['db.task', 'db.user']],
-  ['/health/db', ['db.task', 'db.user']],
-  ['/health/ready', ['db.task', 'db.user']],
+const DATABASES = ['db.notification', 'db.task', 'db.user'];
+const EVENTS = ['events.notification', 'events.notification.mails'];
+test.each<[string, string[]]>([
+  ['/health', [...DATABASES, ...EVENTS]],
+  ['/health/db', DATABASES],
+  ['/health/events', EVENTS],
+  ['/health/ready', DATABASES],
   ['/health/live', []],
 ])('%s says that all is well', async (url, parts) => {
   const { status, body } = await product.ask('GET', url);

@@ -4,16 +4,22 @@ import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { type Answer, PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
 import { expectNothingStored, expectProblem } from '../support/expectations.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 let ada: Awaited<ReturnType<TestApp['person']>>;
 let task: string;
 let category: string;
+let entry: string;
 beforeAll(async () => {
   product = await startTestApp();
   ada = await product.person();
   category = (await ada.ask('POST', '/api/v1/categories', { body: { name: 'Home' } })).body.id;
-  task = (await ada.ask('POST', '/api/v1/tasks', { body: { title: 'a task', categoryId: category } })).body.id;
+  const made = async () =>
+    (await ada.ask('POST', '/api/v1/tasks', { body: { title: 'a task', categoryId: category } })).body.id;
+  await ada.ask('POST', `/api/v1/tasks/${await made()}/complete`);
+  entry = await until('ada to be told', async () => (await ada.ask('GET', '/api/v1/inbox')).body.items[0]?.id);
+  task = await made();
 });
 afterAll(() => product.close());
 
@@ -31,11 +37,14 @@ const REQUESTS: Record<string, () => readonly [method: string, url: string, body
   UpdateCategory: () => ['PATCH', `/api/v1/categories/${category}`, { name: 'changed' }],
   ArchiveCategory: () => ['POST', `/api/v1/categories/${category}/archive`],
   DeleteCategory: () => ['DELETE', `/api/v1/categories/${category}?tasks=trash`],
+  MarkEntry: () => ['PATCH', `/api/v1/inbox/${entry}`, { archived: true }],
   'reading a user': () => ['GET', '/api/v1/me'],
   'reading a task': () => ['GET', `/api/v1/tasks/${task}`],
   'reading a history': () => ['GET', `/api/v1/tasks/${task}/history`],
   'listing tasks': () => ['GET', '/api/v1/tasks?count=true'],
   'listing categories': () => ['GET', '/api/v1/categories'],
+  'listing the inbox': () => ['GET', '/api/v1/inbox?count=true'],
+  'looking into the mailbox': () => ['GET', '/api/v1/dev/mailbox'],
 };
 const WRITES = Object.keys(REQUESTS).filter((name) => /^[A-Z]/.test(name));
 const requestOf = (name: string) => {
@@ -76,7 +85,10 @@ describe('a database that refuses connections', () => {
     for (const url of ['/health', '/health/db', '/health/ready']) {
       const answer = await ask('GET', url);
       expect(answer.status).toBe(503);
-      expect(answer.body).toEqual({ status: 'down', parts: { 'db.user': down, 'db.task': down } });
+      expect(answer.body).toMatchObject({
+        status: 'down',
+        parts: { 'db.user': down, 'db.task': down, 'db.notification': down },
+      });
     }
     expect((await ask('GET', '/health/live')).status).toBe(200);
   });
@@ -88,12 +100,14 @@ describe('a database that refuses connections', () => {
   });
 });
 
+const ofEach = (statement: (schema: string) => string) =>
+  ['user_service', 'task_service', 'notification_service'].map(statement).join('; ');
 /** What each port stands on, taken away by renaming it, and put back. */
 const PORTS: Record<string, { of: readonly string[]; take: string; giveBack: string }> = {
   'the event store': {
     of: WRITES,
-    take: 'alter function user_service.append rename to gone; alter function task_service.append rename to gone',
-    giveBack: 'alter function user_service.gone rename to append; alter function task_service.gone rename to append',
+    take: ofEach((schema) => `alter function ${schema}.append rename to gone`),
+    giveBack: ofEach((schema) => `alter function ${schema}.gone rename to append`),
   },
   'the keys of personal data': {
     of: ['RegisterUser'],
@@ -120,11 +134,15 @@ const PORTS: Record<string, { of: readonly string[]; take: string; giveBack: str
     take: 'alter table task_service.task_list rename to gone',
     giveBack: 'alter table task_service.gone rename to task_list',
   },
+  'the list of entries': {
+    of: ['MarkEntry', 'listing the inbox'],
+    take: 'alter table notification_service.inbox_list rename to gone',
+    giveBack: 'alter table notification_service.gone rename to inbox_list',
+  },
   'the right to append': {
     of: WRITES,
-    take: 'revoke execute on function user_service.append from user_service; revoke execute on function task_service.append from task_service',
-    giveBack:
-      'grant execute on function user_service.append to user_service; grant execute on function task_service.append to task_service',
+    take: ofEach((schema) => `revoke execute on function ${schema}.append from ${schema}`),
+    giveBack: ofEach((schema) => `grant execute on function ${schema}.append to ${schema}`),
   },
 };
 

@@ -4,6 +4,7 @@ import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
 import { countEvents, expectNothingStored, expectProblem } from '../support/expectations.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 let ada: Awaited<ReturnType<TestApp['person']>>;
@@ -22,6 +23,7 @@ const task = async (body: object = { title: 'a task' }) =>
   `/api/v1/tasks/${(await ada.ask('POST', '/api/v1/tasks', { body })).body.id}`;
 const category = async () =>
   `/api/v1/categories/${(await ada.ask('POST', '/api/v1/categories', { body: { name: 'c' } })).body.id}`;
+const unread = async () => (await ada.ask('GET', '/api/v1/inbox/unread-count')).body;
 const shownHeaders = ({ etag, location }: Record<string, unknown>) => ({ etag, location });
 
 type Write = { method: string; url: string; body?: object };
@@ -34,6 +36,15 @@ const WRITES: Record<string, { write: () => Promise<Write> }> = {
   'deleting a task': { write: async () => ({ method: 'DELETE', url: await task() }) },
   'deleting a category': { write: async () => ({ method: 'DELETE', url: await category() }) },
   'archiving a category': { write: async () => ({ method: 'POST', url: `${await category()}/archive` }) },
+  'marking an entry of the inbox': {
+    write: async () => {
+      const before = (await unread()).count;
+      await ada.ask('POST', `${await task()}/complete`);
+      await until('ada to be told', async () => (await unread()).count > before);
+      const [entry] = (await ada.ask('GET', '/api/v1/inbox')).body.items;
+      return { method: 'PATCH', url: `/api/v1/inbox/${entry.id}`, body: { read: true, archived: true } };
+    },
+  },
   'changing a user': {
     write: async () => ({ method: 'PATCH', url: '/api/v1/me', body: { displayName: `Ada ${freshKey()}` } }),
   },

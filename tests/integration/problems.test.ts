@@ -1,12 +1,16 @@
 /** Every refusal is a problem document, its code is in a table, on a page, and in the OpenAPI of its route. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PLATFORM_PROBLEMS, type ProblemTable } from '../../src/platform/http/problems.ts';
+import { inboxProblems, mailboxProblems } from '../../src/services/notification/http/problems.ts';
 import { categoryProblems, taskProblems } from '../../src/services/task/http/problems.ts';
 import { userProblems } from '../../src/services/user/http/problems.ts';
 import { type Answer, type Ask, PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/expectations.ts';
 
-const TABLE: ProblemTable = { ...PLATFORM_PROBLEMS, ...userProblems, ...taskProblems, ...categoryProblems };
+const TABLE: ProblemTable = {
+  ...{ ...PLATFORM_PROBLEMS, ...userProblems, ...taskProblems, ...categoryProblems },
+  ...{ ...inboxProblems, ...mailboxProblems },
+};
 const ABSENT = '01939d5e-0000-7000-8000-00000000dead';
 
 let product: TestApp;
@@ -116,6 +120,8 @@ const REFUSALS: Record<string, readonly [route: string, provoke: () => Promise<A
     'POST /api/v1/categories/{id}/unarchive',
     async () => ada.ask('POST', `${await category()}/unarchive`),
   ],
+  'entry-not-found': ['GET /api/v1/inbox/{id}', () => ada.ask('GET', `/api/v1/inbox/${ABSENT}`)],
+  'mail-not-found': ['GET /api/v1/dev/mailbox/{id}', () => product.ask('GET', `/api/v1/dev/mailbox/${ABSENT}`)],
   'category-not-empty': [
     'DELETE /api/v1/categories/{id}',
     async () => {
@@ -129,11 +135,21 @@ const REFUSALS: Record<string, readonly [route: string, provoke: () => Promise<A
 /** Refusals that belong to no route, that need a broken part (and are tested where it breaks), or a twice-made id. */
 const NO_ROUTE = ['not-found', 'method-not-allowed', 'request-too-slow'];
 const BEFORE_ANY_ROUTE = ['headers-too-large'];
-const BROKEN = ['internal-error', 'unavailable', 'busy', 'outcome-unknown', 'idempotency-in-flight'];
+const BROKEN = [
+  'internal-error',
+  'unavailable',
+  'busy',
+  'outcome-unknown',
+  'projection-behind',
+  'idempotency-in-flight',
+];
+/** See rate-limits.test.ts. */
+const TOO_MANY = ['rate-limited'];
 const SECOND_BIRTH = ['user-already-exists', 'task-already-exists', 'category-already-exists'];
 
 test('each code of a table is provoked here, or stands among the few that no single request can provoke', () => {
-  const expected = [...Object.keys(REFUSALS), ...NO_ROUTE, ...BEFORE_ANY_ROUTE, ...BROKEN, ...SECOND_BIRTH];
+  const single = [...Object.keys(REFUSALS), ...NO_ROUTE, ...BEFORE_ANY_ROUTE];
+  const expected = [...single, ...BROKEN, ...TOO_MANY, ...SECOND_BIRTH];
   expect(Object.keys(TABLE).toSorted()).toEqual(expected.toSorted());
 });
 

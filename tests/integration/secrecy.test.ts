@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
 
 const PASSWORD = 'xyzzy plugh fee fie';
 const SECRETS = {
@@ -18,6 +19,8 @@ const SECRETS = {
   stray: 'privatestray',
 };
 
+const TOLD = `select message_id as told from notification_service.dev_mailbox
+  union all select title from notification_service.inbox_list`;
 let product: TestApp;
 const lines: string[] = [];
 let token: string;
@@ -25,6 +28,7 @@ beforeAll(async () => {
   product = await startTestApp();
   const logger = createLogger('trace', { write: (line: string) => lines.push(line) });
   const app = await buildApp(product.config, product.secrets, product.database.address, logger);
+  await app.start();
   const ask = async (method: string, url: string, payload?: object | string, headers: Record<string, string> = {}) => {
     const response = await app.http.inject({
       method: method as 'POST',
@@ -54,6 +58,9 @@ beforeAll(async () => {
   await ask('POST', '/api/v1/tasks', { title: 1, [stray]: stray });
   await ask('POST', '/api/v1/tasks', `{"title": ${stray}`);
   await ask('GET', '/api/v1/me', undefined, { authorization: `Bearer ${token}x${stray}`, cookie: stray });
+  // Others hear of it: a mail goes out with the address, and an entry comes with the title.
+  await ask('POST', `/api/v1/tasks/${id}/complete`);
+  await until('both to be told', async () => (await product.database.sql(TOLD)).length === 2);
   // Something breaks on our side, with values in hand.
   await product.database.sql(`alter table task_service.task_list add check (title <> '${changed}') not valid`);
   const broken = await ask('POST', '/api/v1/tasks', { title: changed });
@@ -68,6 +75,8 @@ const places = {
     JSON.stringify(await product.database.sql('select e::text as event from user_service.event e')),
   'the events of tasks': async () =>
     JSON.stringify(await product.database.sql('select e::text as event from task_service.event e')),
+  'the events of notifications': async () =>
+    JSON.stringify(await product.database.sql('select e::text as event from notification_service.event e')),
   'the idempotency records': async () =>
     JSON.stringify(await product.database.sql('select i::text as record from task_service.idempotency i')),
 };
@@ -85,6 +94,7 @@ test('there was something to look at', async () => {
   expect(lines.some((line) => JSON.parse(line).error)).toBe(true);
   expect((await places['the events of tasks']()).match(/\$sealed/g)?.length).toBeGreaterThan(4);
   expect(await places['the events of users']()).toContain('user.created');
+  expect((await places['the events of notifications']()).match(/\$sealed/g)).toHaveLength(2);
   expect(await places['the idempotency records']()).toContain('POST /api/v1/tasks');
 });
 

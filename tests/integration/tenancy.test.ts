@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectNothingStored, expectProblem, timeless } from '../support/expectations.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 let ada: Awaited<ReturnType<TestApp['person']>>;
 let eve: Awaited<ReturnType<TestApp['person']>>;
-let ids: { task: string; trashed: string; category: string; archived: string };
+let ids: { task: string; trashed: string; category: string; archived: string; entry: string };
 beforeAll(async () => {
   product = await startTestApp();
   [ada, eve] = [await product.person('ada'), await product.person('eve')];
@@ -17,12 +18,16 @@ beforeAll(async () => {
   const trashed = await make('tasks', { title: 'secret rubbish', categoryId: category });
   await ada.ask('POST', `/api/v1/categories/${archived}/archive`);
   await ada.ask('DELETE', `/api/v1/tasks/${trashed}`);
-  ids = { task, trashed, category, archived };
+  const done = await make('tasks', { title: 'secret deed' });
+  await ada.ask('POST', `/api/v1/tasks/${done}/complete`);
+  const entry = await until('ada to be told', async () => (await ada.ask('GET', '/api/v1/inbox')).body.items[0]?.id);
+  ids = { task, trashed, category, archived, entry };
 });
 afterAll(() => product.close());
 
 const ABSENT = '01939d5e-0000-7000-8000-00000000dead';
-const ROUTES: readonly (readonly [method: string, of: 'tasks' | 'categories', rest?: string, body?: object])[] = [
+const CODES = { tasks: 'task-not-found', categories: 'category-not-found', inbox: 'entry-not-found' };
+const ROUTES: readonly (readonly [method: string, of: keyof typeof CODES, rest?: string, body?: object])[] = [
   ['GET', 'tasks'],
   ['PATCH', 'tasks', '', { title: 'mine now' }],
   ['PATCH', 'tasks', '', {}],
@@ -38,12 +43,19 @@ const ROUTES: readonly (readonly [method: string, of: 'tasks' | 'categories', re
   ['DELETE', 'categories', '?tasks=uncategorize'],
   ['POST', 'categories', '/archive'],
   ['POST', 'categories', '/unarchive'],
+  ['GET', 'inbox'],
+  ['PATCH', 'inbox', '', { read: true }],
+  ['PATCH', 'inbox', '', {}],
 ];
+/** The mailbox shows everybody's mails to anybody; it exists where nobody but a developer is. */
+const OPEN = '/api/v1/dev/mailbox/{id}';
 
 test('every route of the API that takes an id stands in the table above', async () => {
   const { paths } = (await product.ask('GET', '/openapi.json')).body;
   const withId = Object.entries(paths).flatMap(([path, item]) =>
-    path.includes('{id}') ? Object.keys(item as object).map((method) => `${method.toUpperCase()} ${path}`) : [],
+    path.includes('{id}') && path !== OPEN
+      ? Object.keys(item as object).map((method) => `${method.toUpperCase()} ${path}`)
+      : [],
   );
   const listed = ROUTES.map(([method, of, rest = '']) => `${method} /api/v1/${of}/{id}${rest.replace(/\?.*/, '')}`);
   expect(new Set(listed)).toEqual(new Set(withId));
@@ -60,8 +72,9 @@ describe.each(routes)('$method $of/{id}$rest', ({ method, of, rest, body }) => {
     const ask = (id: string) => eve.ask(method, `/api/v1/${of}/${id}${rest}`, { headers, ...(body && { body }) });
     await expectNothingStored(product, async () => {
       const absent = await ask(ABSENT);
-      expectProblem(absent, 404, of === 'tasks' ? 'task-not-found' : 'category-not-found');
-      for (const id of of === 'tasks' ? [ids.task, ids.trashed] : [ids.category, ids.archived]) {
+      expectProblem(absent, 404, CODES[of]);
+      const all = { tasks: [ids.task, ids.trashed], categories: [ids.category, ids.archived], inbox: [ids.entry] };
+      for (const id of all[of]) {
         const others = await ask(id);
         expectProblem(others, 404, absent.body.code);
         expect(timeless(others)).toEqual(timeless(absent));
@@ -95,6 +108,7 @@ test.each([
   '/api/v1/tasks/trash?count=true',
   '/api/v1/categories?count=true',
   '/api/v1/categories?count=true&status=archived',
+  '/api/v1/inbox?count=true&status=all',
 ])('%s shows and counts nothing of another’s', async (url) => {
   const stranger = await product.person();
   expect((await stranger.ask('GET', url)).body).toEqual({ items: [], nextCursor: null, totalCount: 0 });

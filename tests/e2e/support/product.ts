@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
+import { until } from '../../support/until.ts';
 import { postmastersBelow, signalAll } from './processes.ts';
-import { until } from './until.ts';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -32,7 +32,11 @@ const BASE = {
   PATH: process.env.PATH ?? '',
   HOME: process.env.HOME ?? '/',
   PORT: '0',
+  USER_PORT: '0',
+  TASK_PORT: '0',
+  NOTIFICATION_PORT: '0',
   PASSWORD_COST: '4',
+  RATE_LIMITS: 'off',
   LOG_LEVEL: 'warn',
 };
 
@@ -57,15 +61,19 @@ export const productBed = () => {
     { root = ROOT, ...options }: RunOptions & { readonly root?: string } = {},
   ): Run => program(join(root, 'bin/taskwire.js'), args, { cwd: root, ...options });
   const start = (options?: Parameters<typeof taskwire>[1]): Promise<Server> => answering(taskwire(['start'], options));
-  const clear = async (): Promise<void> => {
+  /** Ends every process; the folders stay, for whoever else runs something in them. */
+  const end = async (): Promise<void> => {
     for (const run of runs) if (run.running()) run.signal('SIGKILL');
     await Promise.all(runs.splice(0).map(({ exit }) => exit));
+  };
+  const clear = async (): Promise<void> => {
+    await end();
     for (const made of folders.splice(0)) {
       await until(`the databases below ${made} to end`, async () => (await postmastersBelow(made)).length === 0);
       await rm(made, { recursive: true, force: true });
     }
   };
-  return { folder, program, taskwire, start, clear };
+  return { folder, program, taskwire, start, end, clear };
 };
 
 /** The same, cleared after each test. */

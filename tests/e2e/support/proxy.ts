@@ -11,8 +11,8 @@ export type BreakableProxy = {
   close(): Promise<void>;
 };
 
-/** Passes connections on to the unix socket at `path`. */
-export const openProxy = async (path: string): Promise<BreakableProxy> => {
+/** Passes connections on to the unix socket at `path`, by default from any port that is free. */
+export const openProxy = async (path: string, at = 0): Promise<BreakableProxy> => {
   const pairs = new Set<readonly [Socket, Socket]>();
   const dead: Socket[] = [];
   let swallowing = false;
@@ -31,7 +31,7 @@ export const openProxy = async (path: string): Promise<BreakableProxy> => {
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   const cut = () => {
     for (const [near] of pairs) near.destroy();
   };

@@ -15,6 +15,7 @@ schemathesis.openapi.format("time-zone", st.sampled_from(["Europe/Berlin", "Amer
 schemathesis.openapi.format("locale", st.sampled_from(["en", "de-AT", "zh-Hant-TW", "pt-BR"]))
 
 keys = itertools.count()
+tokens = []
 
 
 @schemathesis.hook
@@ -22,6 +23,14 @@ def before_call(context, case, kwargs):
     """A key is for one request: with the few that are made up again and again, hardly any command would be carried out."""
     if case.meta.generation.mode.is_positive and "idempotency-key" in (case.headers or {}):
         case.headers["idempotency-key"] = f"key-{next(keys)}"
+    if case.meta.generation.mode.is_positive and "consistency-token" in (case.headers or {}) and tokens:
+        case.headers["consistency-token"] = tokens[-1]  # nobody can make one up
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Keeps the newest token that a write answered."""
+    tokens[:] = response.headers.get("consistency-token", tokens)
 
 
 # Rejections of the domain, which depend on what there is, not on how the request looks. And what becomes of If-Match:
@@ -36,7 +45,7 @@ def valid_input_is_accepted(ctx, response, case):
         return
     problem = response.json()
     pointers = [error["pointer"] for error in problem.get("errors", [])]
-    if problem["code"] in RIGHTFUL or pointers == ["/query/cursor"]:
+    if problem["code"] in RIGHTFUL or pointers in (["/query/cursor"], ["/headers/consistency-token"]):
         return
     # A step before it answered nothing to put into the address, and schemathesis put None.
     if "/None" in problem["instance"]:

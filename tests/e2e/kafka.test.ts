@@ -1,0 +1,137 @@
+/** The product on a real broker: what it says is there, and what is lost here comes back from there. */
+import { cp, rm } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Cluster } from '../../scripts/kafka/cluster.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
+import { kafka, startKafka } from '../support/kafka.ts';
+import { until } from '../support/until.ts';
+import { productBedPerTest, type Server } from './support/product.ts';
+
+const PASSWORD = 'correct horse battery staple';
+
+kafka.describe('on Apache Kafka', () => {
+  const bed = productBedPerTest();
+  let cluster: Cluster;
+  let stopKeys = async (): Promise<unknown> => undefined;
+  afterEach(() => stopKeys());
+  beforeAll(async () => {
+    cluster = await startKafka();
+  }, 120_000);
+  afterAll(() => cluster?.stop());
+
+  const call = async (
+    server: Server,
+    path: string,
+    options: { body?: object; token?: string; method?: string } = {},
+  ) => {
+    const { body, token, method = body ? 'POST' : 'GET' } = options;
+    const response = await fetch(`${server.url}${path}`, {
+      method,
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+    return text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text;
+  };
+  const signUp = async (server: Server, name: string): Promise<string> => {
+    const body = { email: `${name}@example.org`, username: name, password: PASSWORD };
+    await call(server, '/api/v1/auth/register', { body });
+    return logIn(server, name);
+  };
+  const logIn = async (server: Server, name: string): Promise<string> => {
+    const body = { email: `${name}@example.org`, password: PASSWORD };
+    return (await call(server, '/api/v1/auth/login', { body })).accessToken;
+  };
+  const mailsOf = async (server: Server, name: string): Promise<number> =>
+    (await call(server, '/dev/mailbox')).split(`${name}@example.org</td>`).length - 1;
+  const titles = async (server: Server, token: string): Promise<readonly string[]> =>
+    (await call(server, '/api/v1/tasks', { token })).items.map(({ title }: { title: string }) => title).toSorted();
+  const published = (server: Server) =>
+    until('all to be published and heard', async () => {
+      const { parts } = await call(server, '/health/events');
+      const behind = Object.values<{ backlog?: { events: number }; consumers?: { lag: { events: number } }[] }>(parts);
+      return behind.every(
+        ({ backlog, consumers = [] }) => (backlog?.events ?? 0) === 0 && consumers.every(({ lag }) => lag.events === 0),
+      );
+    });
+
+  test('a store that was set back is not written to, comes back from the broker, and both hold the same', {
+    timeout: 240_000,
+  }, async () => {
+    const data = await bed.folder();
+    // The keys of personal data are backed up apart, and are not set back with the store.
+    const keys = await startEmbeddedPostgres({ dataDir: await bed.folder('keys'), report: () => undefined });
+    stopKeys = keys.stop;
+    const { host, port, user, password } = keys.connection;
+    const env = {
+      ...{ KEYS_DB_HOST: host, KEYS_DB_PORT: String(port), KEYS_DB_USER: user, KEYS_DB_PASSWORD: String(password) },
+      DATA_DIR: data,
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+      KAFKA_TOPIC_PARTITIONS: '4',
+    };
+    const run = async (...args: readonly string[]) => {
+      const command = bed.taskwire(args, { env });
+      const { code } = await command.exit;
+      return { code, said: command.output() };
+    };
+    const stop = async (server: Server) => {
+      server.signal('SIGTERM');
+      expect((await server.exit).code).toBe(0);
+    };
+
+    const first = await bed.start({ env });
+    const ada = await signUp(first, 'ada');
+    await call(first, '/api/v1/tasks', { token: ada, body: { title: 'before' } });
+    await published(first);
+    await until('the welcome mail', async () => (await mailsOf(first, 'ada')) === 1);
+    await stop(first);
+    await cp(data, `${data}-backup`, { recursive: true });
+
+    const second = await bed.start({ env });
+    const adaAgain = await logIn(second, 'ada');
+    await call(second, '/api/v1/tasks', { token: adaAgain, body: { title: 'after the backup' } });
+    await signUp(second, 'bob');
+    await until('the second mail', async () => (await mailsOf(second, 'bob')) === 1);
+    await published(second);
+    await stop(second);
+
+    const same = await run('events', 'verify', '--from', 'kafka');
+    expect(same.said).toContain('the same');
+    expect(same.code).toBe(0);
+
+    await rm(data, { recursive: true });
+    await cp(`${data}-backup`, data, { recursive: true });
+    const differ = await run('events', 'verify', '--from', 'kafka');
+    expect(differ.code, differ.said).toBe(1);
+    expect(differ.said).toMatch(/the broker holds something else than the store of user, task, notification/);
+    const refused = await run('start');
+    expect(refused.code).toBe(1);
+    const cure = /taskwire (events restore --from kafka --service \w+)/.exec(refused.said)?.[1];
+    expect(cure).toBeDefined();
+
+    for (const service of ['user', 'task', 'notification']) {
+      const restored = await run('events', 'restore', '--from', 'kafka', '--service', service);
+      expect(restored, restored.said).toMatchObject({ code: 0 });
+      expect(restored.said).toMatch(/[1-9]\d* events? of \d+ streams? came back/);
+    }
+    const again = await run('events', 'restore', '--from', 'kafka', '--service', 'task');
+    expect(again.said).toMatch(/0 events of 0 streams came back/);
+
+    const third = await bed.start({ env });
+    const adaThen = await logIn(third, 'ada');
+    expect(await titles(third, adaThen)).toEqual(['after the backup', 'before']);
+    await call(third, '/api/v1/tasks', { token: adaThen, body: { title: 'from now on' } });
+    await published(third);
+    expect(await titles(third, adaThen)).toEqual(['after the backup', 'before', 'from now on']);
+    const taken = { email: 'bob@example.org', username: 'bob', password: PASSWORD };
+    await expect(call(third, '/api/v1/auth/register', { body: taken })).rejects.toThrow('409');
+    expect(await mailsOf(third, 'bob'), 'he had his mail').toBeLessThanOrEqual(1);
+    await stop(third);
+    const atLast = await run('events', 'verify', '--from', 'kafka', '--json');
+    expect(atLast, atLast.said).toMatchObject({ code: 0 });
+  });
+});

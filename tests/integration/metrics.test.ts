@@ -1,0 +1,88 @@
+/** What a process counts of what was asked of it, and who may ask for that. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/platform/config/config.ts';
+import { operatorsOf } from '../../src/platform/http/access.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+
+const figures = async (): Promise<readonly string[]> => String((await app.ask('GET', '/metrics')).body).split('\n');
+/** The value of a sample; 0 where it was never counted. */
+const sampleOf = (lines: readonly string[], sample: string): number =>
+  Number(lines.find((line) => line.startsWith(`${sample} `))?.slice(sample.length) ?? 0);
+
+test('requests are counted by route pattern, commands by what became of them, events by type', async () => {
+  const ada = await app.person();
+  const before = await figures();
+  const { body } = await ada.ask('POST', '/api/v1/tasks', { body: { title: 'Counted' } });
+  await ada.ask('POST', `/api/v1/tasks/${body.id}/complete`);
+  await ada.ask('POST', `/api/v1/tasks/${body.id}/complete`);
+  await ada.ask('POST', `/api/v1/tasks/${randomUUID()}/complete`);
+  await ada.ask('GET', `/nowhere/${body.id}`);
+  const complete = '/api/v1/tasks/:id/complete';
+  const command = 'service="task",command="CompleteTask"';
+  const expected = {
+    'taskwire_http_requests_total{method="POST",route="/api/v1/tasks",status="2xx"}': 1,
+    [`taskwire_http_requests_total{method="POST",route="${complete}",status="2xx"}`]: 1,
+    [`taskwire_http_requests_total{method="POST",route="${complete}",status="4xx"}`]: 2,
+    [`taskwire_http_request_seconds_count{method="POST",route="${complete}"}`]: 3,
+    'taskwire_http_requests_total{method="GET",route="none",status="4xx"}': 1,
+    'taskwire_http_problems_total{code="task-not-found"}': 1,
+    [`taskwire_commands_total{${command},outcome="done"}`]: 1,
+    [`taskwire_commands_total{${command},outcome="rejected"}`]: 2,
+    [`taskwire_rejections_total{${command},code="task-not-found"}`]: 1,
+    'taskwire_events_total{service="task",type="task.completed"}': 1,
+  };
+  const counted = async () => {
+    const lines = await figures();
+    return Object.fromEntries(
+      Object.keys(expected).map((sample) => [sample, sampleOf(lines, sample) - sampleOf(before, sample)]),
+    );
+  };
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(expected);
+});
+
+test('where things stand is looked up: consumers, feed, work, pools, the process', async () => {
+  const lines = await until('all to be looked up', async () => {
+    const found = await figures();
+    return found.some((line) => line.startsWith('taskwire_consumer_lag_seconds{')) ? found : undefined;
+  });
+  const names = lines.map((line) => line.split(/[{ ]/, 1)[0]);
+  const wanted = [
+    ...['consumer_lag_events', 'consumer_parked_keys', 'consumer_parked_seconds', 'feed_position', 'work_due'],
+    ...['oldest_write_transaction_seconds', 'pool_connections', 'pool_waiting', 'work_late_seconds'],
+  ].map((name) => `taskwire_${name}`);
+  expect(names).toEqual(
+    expect.arrayContaining([...wanted, 'process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds']),
+  );
+  expect(lines.filter((line) => line.startsWith('taskwire_collector_up'))).not.toContainEqual(
+    expect.stringMatching(/ 0$/),
+  );
+  expect(sampleOf(lines, 'taskwire_feed_position{service="user"}')).toBeGreaterThan(0);
+});
+
+test('no label carries an id, an address or what somebody typed', async () => {
+  const ada = await app.person('labelled');
+  await ada.ask('GET', `/api/v1/tasks/${randomUUID()}?q=labelled`);
+  await ada.ask('GET', '/labelled/by/hand');
+  const samples = (await figures()).filter((line) => !line.startsWith('#'));
+  expect(samples.length).toBeGreaterThan(100);
+  expect(samples.filter((line) => /[0-9a-f]{8}-[0-9a-f]{4}-|@|labelled|\?/.test(line))).toEqual([]);
+});
+
+describe('who may ask', () => {
+  const SECRETS = { JWT_PRIVATE_KEYS: '', PUBLIC_URL: 'https://example.org' };
+  test.each([
+    ['everybody', {}],
+    ['nobody', { NODE_ENV: 'production', ...SECRETS }],
+    [{ token: 'sixteen-signs-..' }, { NODE_ENV: 'production', ...SECRETS, METRICS_TOKEN: 'sixteen-signs-..' }],
+  ])('%j, by the settings', (expected, settings) => {
+    expect(operatorsOf(parseConfig(settings, 'gateway'))).toEqual(expected);
+  });
+});
