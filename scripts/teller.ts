@@ -12,6 +12,8 @@ export type Step = {
   readonly body?: Json;
   /** The status that this step is told to get; another one ends the tour. */
   readonly expect: number;
+  /** What happens by itself takes a moment: it is asked again until this holds, or the tour ends. */
+  readonly until?: (body: Json) => boolean;
 };
 
 /** The tour cannot go on; the message says why and what to do. */
@@ -22,7 +24,7 @@ export class TourEnded extends Error {
 export type Teller = { chapter(title: string): void; step(step: Step): Promise<Answer> };
 
 /** Headers that the API's conventions are about. */
-const SHOWN = ['etag', 'location', 'idempotency-replayed', 'retry-after'];
+const SHOWN = ['etag', 'location', 'idempotency-replayed', 'retry-after', 'consistency-token'];
 /** Names for logs, and times that every answer has. */
 const UNSHOWN = new Set(['instance', 'requestId', 'traceId', 'createdAt', 'updatedAt']);
 const LONGEST_TEXT = 44;
@@ -41,13 +43,24 @@ export const createTeller = (baseUrl: string, print: (line: string) => void): Te
     step: async (step) => {
       print(`\n   ${step.notice}`);
       print(`   → ${requestLine(step)}`);
-      const answer = await ask(baseUrl, step);
+      const answer = await askUntil(baseUrl, step);
       print(`   ← ${[`${answer.status} ${STATUS_CODES[answer.status] ?? ''}`, ...shownHeaders(answer)].join('  ')}`);
       if (answer.body !== null) print(`     ${JSON.stringify(shortened(answer.body))}`);
       if (answer.status === step.expect) return answer;
       throw new TourEnded(`this step was to be answered with ${step.expect}, and was with ${answer.status}`);
     },
   };
+};
+
+const askUntil = async (baseUrl: string, step: Step): Promise<Answer> => {
+  const { until = () => true } = step;
+  const patience = performance.now() + PATIENCE;
+  for (;;) {
+    const answer = await ask(baseUrl, step);
+    if (answer.status !== step.expect || until(answer.body)) return answer;
+    if (performance.now() > patience) throw new TourEnded(`what this step waits for did not come in ${PATIENCE} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 };
 
 const ask = async (baseUrl: string, { method, path, token, headers = {}, body }: Step): Promise<Answer> => {

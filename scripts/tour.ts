@@ -9,9 +9,11 @@ import { createTeller, type Json, type Step, type Teller, TourEnded } from './te
 const PASSWORD = 'correct horse battery';
 
 const tour = async (teller: Teller): Promise<void> => {
-  const ada = await comeIn(teller, 'Coming in', `ada-${randomBytes(4).toString('hex')}`);
+  const name = `ada-${randomBytes(4).toString('hex')}`;
+  const ada = await comeIn(teller, 'Coming in', name);
   const { homeId, plantsUrl } = await makeThings(teller, ada);
-  await changeWithCare(teller, ada, plantsUrl);
+  const token = await changeWithCare(teller, ada, plantsUrl);
+  await beTold(teller, ada, name, token);
   await find(teller, ada, homeId);
   await lookBack(teller, ada, plantsUrl);
   await beRefused(teller, ada, plantsUrl);
@@ -34,7 +36,7 @@ const comeIn = async ({ chapter, step }: Teller, title: string, name: string): P
   });
   const token = textOf(login.body, 'accessToken');
   const as: As = (asked) => step({ ...asked, token });
-  await as({ notice: 'The token says who asks.', method: 'GET', path: '/api/v1/me', expect: 200 });
+  await as({ notice: 'The access token says who asks.', method: 'GET', path: '/api/v1/me', expect: 200 });
   return as;
 };
 
@@ -70,7 +72,8 @@ const makeThings = async ({ chapter }: Teller, as: As) => {
   return { homeId, plantsUrl: `/api/v1/tasks/${textOf(plants.body, 'id')}` };
 };
 
-const changeWithCare = async ({ chapter }: Teller, as: As, url: string): Promise<void> => {
+/** Answers the token of its last write: whoever reads with it finds that write done, in whatever service. */
+const changeWithCare = async ({ chapter }: Teller, as: As, url: string): Promise<string> => {
   chapter('Changing with care');
   await as({
     notice: 'If-Match: only when it is still what I saw.',
@@ -88,8 +91,27 @@ const changeWithCare = async ({ chapter }: Teller, as: As, url: string): Promise
     body: { priority: 'urgent' },
   });
   const complete = { method: 'POST', path: `${url}/complete` };
-  await as({ notice: 'Done.', ...complete, expect: 200 });
+  const done = await as({ notice: 'Done.', ...complete, expect: 200 });
   await as({ notice: 'Done twice is a refusal with a name, never silence.', ...complete, expect: 409 });
+  return done.headers.get('consistency-token') ?? '';
+};
+
+const beTold = async ({ chapter, step }: Teller, as: As, name: string, token: string): Promise<void> => {
+  chapter('Being told');
+  await step({
+    notice: 'Registering led to a mail. With no mail server named, it lies in the built-in mailbox: see /dev/mailbox.',
+    ...{ method: 'GET', path: '/api/v1/dev/mailbox?limit=1', expect: 200 },
+    until: (body) => JSON.stringify(body).includes(`${name}@example.org`),
+  });
+  const headers = { 'Consistency-Token': token };
+  const inbox = await as({
+    notice: 'Another service heard that the task is done. With the token of that write, the read waits until it has.',
+    ...{ method: 'GET', path: '/api/v1/inbox', expect: 200, headers },
+  });
+  const [entry] = itemsOf(inbox.body);
+  const path = `/api/v1/inbox/${textOf(entry ?? null, 'id')}`;
+  await as({ notice: 'Read.', method: 'PATCH', path, expect: 200, body: { read: true } });
+  await as({ notice: 'Nothing new.', method: 'GET', path: '/api/v1/inbox/unread-count', expect: 200 });
 };
 
 const find = async ({ chapter }: Teller, as: As, homeId: string): Promise<void> => {
@@ -142,6 +164,10 @@ const beRefused = async (teller: Teller, as: As, url: string): Promise<void> => 
   });
 };
 
+const itemsOf = (body: Json): readonly Json[] => {
+  const items = typeof body === 'object' && body !== null && 'items' in body ? body.items : undefined;
+  return Array.isArray(items) ? items : [];
+};
 const textOf = (body: Json, field: string): string => {
   const value =
     typeof body === 'object' && body !== null ? Object.entries(body).find(([name]) => name === field) : undefined;
