@@ -1,25 +1,28 @@
 /**
- * npm run bench -- [--quick] [--only create,read,list,complete,commit,streams,starts] [--rounds N] [--seconds N]
- * [--json FILE]: one table of ratios between us and what others would pick, measured in one run on one machine.
+ * npm run bench -- [--quick] [--full] [--only create,read,list,complete,commit,streams,rebuild,bus,latency,kafka,gateway,
+ * copies,users,cache,starts,growth] [--rounds N] [--seconds N] [--events N] [--markdown] [--json FILE]: one table of ratios
+ * between us and what others would pick, measured in one run on one machine.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { busRows } from './bus.ts';
+import { cacheRows } from './cache.ts';
 import { commitRows } from './commit.ts';
+import { copiesRows } from './copies.ts';
+import { gatewayRows } from './gateway.ts';
+import { growthRows } from './growth.ts';
 import { httpRows } from './http.ts';
+import { kafkaRows } from './kafka.ts';
+import { latencyRows } from './latency.ts';
 import { describe } from './machine.ts';
-import { readOptions } from './options.ts';
+import { notesOn } from './notes.ts';
+import { type RowName, readOptions } from './options.ts';
 import { CACHE } from './paths.ts';
 import { startServer } from './postgres.ts';
-import { ratio, table } from './report.ts';
+import { rebuildRow } from './rebuild.ts';
+import { markdown, notRun, type Row, ratio, table } from './report.ts';
 import { startRows } from './starts.ts';
 import { streamRows } from './streams.ts';
-
-const NOTES = [
-  '/s: median of the rounds, at 32 connections. p50 and p99: over all rounds. µs: CPU a request, service + PostgreSQL.',
-  'Ours commits event, read-model row and idempotency key, and checks ES256 tokens. FastAPI with SQLAlchemy 2, asyncpg',
-  'and uvicorn (uvloop, one worker) stores a row and no events. Emmett 0.42 with Express 5 stores an event and a row of',
-  'its inline projection. Neither takes keys; both check HS256 tokens, with a pool of 32 connections.',
-  'All use the same PostgreSQL, a database each.',
-];
+import { userRows } from './users.ts';
 
 const options = readOptions();
 process.once('SIGINT', () => process.exit(130));
@@ -28,16 +31,43 @@ const folder = mkdtempSync(`${CACHE}/run-`);
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 await using server = await startServer(`${folder}/postgres`);
 const machine = await describe(server);
-const rows = [
-  ...(await httpRows(server, folder, options)),
-  ...(options.wanted('commit') ? await commitRows(server, folder, options) : []),
-  ...(options.wanted('streams') ? await streamRows(server, options) : []),
-  ...(options.wanted('starts') ? await startRows(folder, options) : []),
-];
+const rows: Row[] = [];
 
-console.log([table(rows), '', machine.hardware, machine.postgres, ...NOTES].join('\n'));
-if (options.json !== undefined) {
+/** Behind each that was measured, so that a run that is broken off was not for nothing. */
+const save = (): void => {
+  if (options.json === undefined) return;
   const { rounds, seconds } = options;
   const report = { machine, rounds, seconds, rows: rows.map((row) => ({ ...row, ratio: ratio(row) })) };
   writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-}
+};
+
+/** What fails is told, and what comes behind it is measured all the same. */
+const add = async (name: RowName, measure: () => Promise<readonly Row[]>): Promise<void> => {
+  if (!options.wanted(name)) return;
+  try {
+    rows.push(...(await measure()));
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+    rows.push({ what: name, ours: notRun(error) });
+  }
+  save();
+};
+
+rows.push(...(await httpRows(server, folder, options)));
+save();
+await add('commit', () => commitRows(server, folder, options));
+await add('streams', () => streamRows(server, options));
+await add('rebuild', async () => [await rebuildRow(server, options)]);
+await add('bus', () => busRows(server, options));
+await add('latency', () => latencyRows(server, folder, options));
+await add('kafka', () => kafkaRows(server, folder, options));
+await add('gateway', () => gatewayRows(server, folder, options));
+await add('copies', () => copiesRows(server, folder, options));
+await add('users', () => userRows(server, options));
+await add('cache', () => cacheRows(server, folder, options));
+await add('starts', () => startRows(folder, options));
+await add('growth', () => growthRows(server, options));
+
+const shown = options.markdown ? markdown(rows) : table(rows);
+console.log([shown, '', machine.hardware, machine.postgres, ...notesOn(options.wanted)].join('\n'));

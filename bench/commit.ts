@@ -1,6 +1,7 @@
 /** The append rows: commits of event, row and idempotency key through our executor, beside pgbench's bare INSERT. */
 import { v7 as uuidv7 } from 'uuid';
 import { handle } from '../src/platform/commit/command-handler.ts';
+import type { ServiceKit } from '../src/platform/lifecycle/service-kit.ts';
 import { context, OWNER, openKit, TITLE, tasks } from './kit.ts';
 import type { Options } from './options.ts';
 import { bareInserts } from './pgbench.ts';
@@ -40,21 +41,29 @@ function rate(samples: readonly number[]): Figure {
 const orRejecting = (writers: Promise<Writers>): Promise<Writers> =>
   writers.catch((error: unknown) => () => Promise.reject(error));
 
+export const createTask = async ({ commands }: ServiceKit, by = OWNER): Promise<void> => {
+  const fields = { title: TITLE, description: null, priority: 'medium', categoryId: null, due: null } as const;
+  const idempotency = { principal: by, route: 'POST /tasks', key: uuidv7(), bodyHash: 'bench' };
+  const command = { type: 'CreateTask', by, fields } as const;
+  const outcome = await handle(
+    commands,
+    tasks,
+    uuidv7(),
+    command,
+    { ...context(), actor: by },
+    { isNew: true, idempotency },
+  );
+  if (outcome.kind !== 'done') throw new Error(`a commit was answered with ${outcome.kind}`);
+};
+
 /** New tasks: one event, the read-model row and an idempotency record each, decided, sealed and committed. */
 async function ourCommits(database: Database): Promise<Writers> {
-  const { commands } = await openKit(database);
-  const fields = { title: TITLE, description: null, priority: 'medium', categoryId: null, due: null } as const;
-  const commit = async () => {
-    const idempotency = { principal: OWNER, route: 'POST /tasks', key: uuidv7(), bodyHash: 'bench' };
-    const command = { type: 'CreateTask', by: OWNER, fields } as const;
-    const outcome = await handle(commands, tasks, uuidv7(), command, context(), { isNew: true, idempotency });
-    if (outcome.kind !== 'done') throw new Error(`a commit was answered with ${outcome.kind}`);
-  };
+  const kit = await openKit(database);
   return async (writers, seconds) => {
     const began = performance.now();
     let committed = 0;
     const write = async () => {
-      for (; performance.now() - began < seconds * 1000; committed++) await commit();
+      for (; performance.now() - began < seconds * 1000; committed++) await createTask(kit);
     };
     await Promise.all(Array.from({ length: writers }, write));
     return committed / ((performance.now() - began) / 1000);

@@ -1,10 +1,11 @@
 /** The HTTP rows: the same requests to each service in turn, in rounds, so that the machine's noise hits all alike. */
+import { startContestant } from './contestant.ts';
 import type { Options } from './options.ts';
 import type { Server } from './postgres.ts';
 import { sum } from './proc.ts';
 import { type Figure, grouped, median, percentile, type Row } from './report.ts';
 import { Series } from './series.ts';
-import { type Job, type Sample, Subject } from './subject.ts';
+import type { Job, Sample } from './subject.ts';
 import { TARGETS, type Target } from './targets.ts';
 
 interface Contestant {
@@ -57,7 +58,7 @@ async function enter(
   progress(`starting ${target.name}`);
   const series = { create: newSeries(), read: newSeries(), list: newSeries(), complete: newSeries() };
   try {
-    const subject = running.use(await Subject.start(target, server, folder));
+    const subject = await startContestant(target, server, folder, running);
     return { target, series, measure: (job, seconds) => subject.measure(job, seconds) };
   } catch (error) {
     return { target, series, measure: () => Promise.reject(error) };
@@ -72,8 +73,8 @@ function figure([, ...samples]: readonly Sample[]): Figure {
   const detail = {
     p50: percentile(latencies, 0.5),
     p99: percentile(latencies, 0.99),
-    serviceCpu: sum(samples.map((sample) => sample.serviceCpu)) / latencies.length,
-    postgresCpu: sum(samples.map((sample) => sample.postgresCpu)) / latencies.length,
+    serviceCpu: sum(samples.map(({ cpu }) => cpu.service ?? 0)) / latencies.length,
+    postgresCpu: sum(samples.map(({ cpu }) => cpu.postgres ?? 0)) / latencies.length,
   };
   const value = median(samples.map((sample) => sample.latencies.length / sample.seconds));
   const times = `p50 ${detail.p50.toFixed(1)} p99 ${detail.p99.toFixed(1)} ms`;

@@ -13,6 +13,7 @@ import { TASK_SERVICE } from '../src/services/task/service.ts';
 import type { Database } from './postgres.ts';
 
 export const OWNER = '01980000-0000-7000-8000-000000000001' as UserId;
+export const MASTER_KEY = randomUUID() + randomUUID();
 /** As long as people's titles are. */
 export const TITLE = 'Water the plants on the balcony' as TaskTitle;
 
@@ -22,7 +23,7 @@ export const openKit = async (database: Database): Promise<ServiceKit> => {
     ...TASK_SERVICE,
     address: database,
     keysAddress: database,
-    masterKey: randomUUID() + randomUUID(),
+    masterKey: MASTER_KEY,
   });
 };
 

@@ -16,6 +16,10 @@ export function tree(root: number): number[] {
 export const workingIn = (folder: string): number[] =>
   everyone().filter((pid) => read(() => readlinkSync(`/proc/${pid}/cwd`)).startsWith(folder));
 
+/** Those whose command line names a folder, or what lies in it. */
+export const naming = (folder: string): number[] =>
+  everyone().filter((pid) => read(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).includes(folder));
+
 /** CPU time so far in microseconds, that of children which have ended included. */
 export const cpuTime = (pids: readonly number[]): number => sum(pids.map(ticksOf)) * MICROSECONDS_PER_TICK;
 

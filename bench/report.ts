@@ -46,6 +46,10 @@ export function table(rows: readonly Row[]): string {
   return [head, rule, ...body].map((line) => line?.trimEnd()).join('\n');
 }
 
+/** The same for a document. */
+export const markdown = (rows: readonly Row[]): string =>
+  [HEAD, HEAD.map(() => '---'), ...rows.map(cells)].map((line) => `| ${line.join(' | ')} |`).join('\n');
+
 function cells(row: Row): string[] {
   const times = ratio(row);
   const ratioText = times === undefined ? '–' : `${times.toFixed(2)} ×`;

@@ -1,17 +1,32 @@
-/** One service under load: its process, its user and the tasks made so far. */
+/** What is put under load: its user, the tasks made there so far, and whose CPU it takes. */
 import { randomUUID } from 'node:crypto';
 import { drive, type Load } from './load.ts';
-import { createDatabase, type Server } from './postgres.ts';
-import { cpuTime, tree, workingIn } from './proc.ts';
-import { freePort, type Service, startService } from './service.ts';
-import type { Target } from './targets.ts';
 
 export type Job = 'create' | 'read' | 'list' | 'complete';
 
+/** Microseconds of CPU, by who used them. */
+export type Cpu = Readonly<Record<string, number>>;
+
+/** Where somebody is asked, and how. */
+export interface Place {
+  readonly port: number;
+  /** Writes carry a fresh Idempotency-Key, as our clients are told to send. */
+  readonly keyed: boolean;
+  /** An instant as its API takes it. */
+  readonly due: (instant: string) => unknown;
+  /** Answers an access token, always of the same user. */
+  readonly signIn: () => Promise<string>;
+  /** So far. */
+  readonly cpu: () => Cpu;
+  /** Resolves once all that requests led to is done; where it is missing, nobody waits. */
+  readonly settled?: () => Promise<void>;
+}
+
 export interface Sample extends Load {
-  /** Microseconds of CPU, of the service and of PostgreSQL. */
-  readonly serviceCpu: number;
-  readonly postgresCpu: number;
+  /** While requests were under way. */
+  readonly cpu: Cpu;
+  /** With all that they led to. */
+  readonly wholeCpu: Cpu;
 }
 
 const CONNECTIONS = 32;
@@ -25,59 +40,39 @@ const NEW_TASK = {
 };
 const DUE = '2031-03-31T16:00:00Z';
 
-export class Subject implements AsyncDisposable {
-  readonly #target: Target;
-  readonly #server: Server;
-  readonly #service: Service;
-  readonly #port: number;
+export class Subject {
+  readonly #place: Place;
   readonly #tasks: string[] = [];
   readonly #openTasks: string[] = [];
   #token = '';
   #turn = 0;
 
-  private constructor(target: Target, server: Server, service: Service, port: number) {
-    this.#target = target;
-    this.#server = server;
-    this.#service = service;
-    this.#port = port;
+  constructor(place: Place) {
+    this.#place = place;
   }
 
-  static async start(target: Target, server: Server, folder: string): Promise<Subject> {
-    await target.prepare();
-    const name = target.name.toLowerCase();
-    const database = await createDatabase(server, `bench_${name}`);
-    const port = await freePort();
-    const command = target.command(database, port, `${folder}/${name}`);
-    return new Subject(target, server, await startService(name, command, port), port);
-  }
-
-  async measure(job: Job, seconds: number): Promise<Sample> {
-    this.#token = await this.#target.signIn(`http://127.0.0.1:${this.#port}/api/v1`);
+  async measure(job: Job, seconds: number, connections = CONNECTIONS): Promise<Sample> {
+    const { cpu, signIn, settled } = this.#place;
+    this.#token = await signIn();
     const supply = job === 'complete' ? this.#openTasks : this.#tasks;
-    if (job !== 'create' && supply.length < ENOUGH_TASKS) await this.#load('create', seconds);
-    const before = this.#cpuTimes();
-    const load = await this.#load(job, seconds);
-    const after = this.#cpuTimes();
-    return {
-      ...load,
-      serviceCpu: after.service - before.service,
-      postgresCpu: after.postgres - before.postgres,
-    };
+    if (job !== 'create' && supply.length < ENOUGH_TASKS) await this.#load('create', seconds, CONNECTIONS);
+    await settled?.();
+    const before = cpu();
+    const load = await this.#load(job, seconds, connections);
+    const after = cpu();
+    await settled?.();
+    return { ...load, cpu: difference(after, before), wholeCpu: difference(cpu(), before) };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#service[Symbol.asyncDispose]();
-  }
-
-  #load(job: Job, seconds: number): Promise<Load> {
-    const load = { port: this.#port, connections: CONNECTIONS, seconds, next: () => this.#next(job) };
+  #load(job: Job, seconds: number, connections: number): Promise<Load> {
+    const load = { port: this.#place.port, connections, seconds, next: () => this.#next(job) };
     return drive(job === 'create' ? { ...load, onBody: (body) => this.#remember(body) } : load);
   }
 
   #next(job: Job): string | undefined {
     switch (job) {
       case 'create':
-        return this.#write(TASKS, JSON.stringify({ ...NEW_TASK, due: this.#target.due(DUE) }));
+        return this.#write(TASKS, JSON.stringify({ ...NEW_TASK, due: this.#place.due(DUE) }));
       case 'read':
         return this.#request('GET', `${TASKS}/${this.#tasks[this.#turn++ % this.#tasks.length]}`);
       case 'list':
@@ -90,14 +85,14 @@ export class Subject implements AsyncDisposable {
   }
 
   #write(path: string, body: string): string {
-    const key = this.#target.keyed ? `Idempotency-Key: "${randomUUID()}"\r\n` : '';
+    const key = this.#place.keyed ? `Idempotency-Key: "${randomUUID()}"\r\n` : '';
     const type = body === '' ? '' : 'Content-Type: application/json\r\n';
     return this.#request('POST', path, `${key}${type}Content-Length: ${Buffer.byteLength(body)}\r\n`, body);
   }
 
   #request(method: string, path: string, headers = '', body = ''): string {
     const authorization = `Authorization: Bearer ${this.#token}\r\n`;
-    return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${authorization}${headers}\r\n${body}`;
+    return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#place.port}\r\n${authorization}${headers}\r\n${body}`;
   }
 
   #remember(body: string): void {
@@ -106,8 +101,7 @@ export class Subject implements AsyncDisposable {
     this.#tasks.push(id);
     this.#openTasks.push(id);
   }
-
-  #cpuTimes(): { service: number; postgres: number } {
-    return { service: cpuTime(tree(this.#service.pid)), postgres: cpuTime(workingIn(this.#server.folder)) };
-  }
 }
+
+const difference = (after: Cpu, before: Cpu): Cpu =>
+  Object.fromEntries(Object.entries(after).map(([who, time]) => [who, time - (before[who] ?? 0)]));

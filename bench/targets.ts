@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { CACHE, PEERS, ROOT } from './paths.ts';
 import { type Database, environment } from './postgres.ts';
 import type { Command } from './service.ts';
+import { eventsSettled } from './settled.ts';
 
 export interface Target {
   readonly name: string;
@@ -19,6 +20,8 @@ export interface Target {
   command(database: Database, port: number, dataFolder: string): Command;
   /** Answers an access token for `api`, always of the same user. */
   signIn(api: string): Promise<string>;
+  /** Resolves once what requests led to is done, where they lead to anything. */
+  readonly settled?: (origin: string) => Promise<void>;
 }
 
 /** A connection for each request under way. */
@@ -49,6 +52,7 @@ const taskwire: Target = {
     }
     return String(answer.accessToken);
   },
+  settled: eventsSettled,
 };
 
 const fastapi: Target = {
@@ -90,7 +94,12 @@ const emmett: Target = {
 
 export const TARGETS = { ours: taskwire, peers: [fastapi, emmett] };
 
-const listening = (port: number) => ({ HOST: '127.0.0.1', PORT: String(port), RATE_LIMITS: 'off', LOG_LEVEL: 'warn' });
+export const listening = (port: number) => ({
+  HOST: '127.0.0.1',
+  PORT: String(port),
+  RATE_LIMITS: 'off',
+  LOG_LEVEL: 'warn',
+});
 
 const post = (url: string, body: object): Promise<Response> =>
   fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
