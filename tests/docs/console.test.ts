@@ -9,7 +9,7 @@ test('commands and what is shown under them are told apart', () => {
   ]);
 });
 
-test('ids and instants may differ, … stands for anything, the rest must be the same', () => {
+test('ids, instants and offsets may differ, … stands for anything, the rest must be the same', () => {
   const shown = '{"id":"01a20b7c-3bdf-75c8-a459-77b67c146d45",…,"at":"2026-11-24T02:57:01.371Z","title":"Drink tea"}';
   const real =
     '{"id":"01a20b7b-67ca-7310-8118-45e06e094929","x":1,"at":"2027-01-01T00:00:00.000Z","title":"Drink tea"}\n';
@@ -17,6 +17,8 @@ test('ids and instants may differ, … stands for anything, the rest must be the
   expect(fits(shown, real.replace('tea', 'milk'))).toBe(false);
   expect(fits(shown, `${real}more`)).toBe(false);
   expect(fits(shown, '')).toBe(false);
+  expect(fits(' +0 ms  a\n+70 ms  b', '  +0 ms  a\n+1.2 s  b')).toBe(true);
+  expect(fits('+0 ms  a', '+0 ms  b')).toBe(false);
 });
 
 test('links and paths are found outside of code', () => {

@@ -31,9 +31,12 @@ const withoutCode = (markdown: string): string => markdown.replaceAll(/^```.*?^`
 
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z/g;
-const shapeOf = (text: string): string => text.replace(UUID, '<id>').replace(INSTANT, '<instant>').trim();
+/** How long after the first of them something happened, as it stands before a line, as wide as the widest. */
+const OFFSET = /^ *\+[\d.]+ m?s/gm;
+const shapeOf = (text: string): string =>
+  text.replace(UUID, '<id>').replace(INSTANT, '<instant>').replace(OFFSET, '<offset>').trim();
 
-/** Whether `real` is what the document shows: ids and instants may differ, and `…` stands for anything. */
+/** Whether `real` is what the document shows: ids, instants and offsets may differ, and `…` stands for anything. */
 export const fits = (shown: string, real: string): boolean => {
   const parts = shapeOf(shown)
     .split('…')

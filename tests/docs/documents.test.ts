@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Environment } from '../../src/platform/config/schema.ts';
+import { SCENARIOS } from '../guarantees/scenarios/index.ts';
 import { linksIn, pathsIn, rowsIn, spansIn } from './console.ts';
 
 const text = (file: string) => readFileSync(file, 'utf8');
@@ -82,15 +83,17 @@ test('every setting that a document names exists', () => {
   );
   expect(named.length).toBeGreaterThan(10);
   const others = [...new Set(named)].filter((name) => !known.includes(name));
-  const code = sources.map(text).join('\n');
+  const code = [...sources, ...globSync('*compose*.y*ml')].map(text).join('\n');
   expect(others.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
 });
 
-/** The titles that a test file gives, as they are written. */
+/** The titles that a test file gives, as they are written; a scenario and its controls have names. */
 const titlesIn = (file: string): readonly string[] =>
-  [...text(file).matchAll(/\b(?:test|it|describe)\b[^'"`]*?\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs)].map(
-    ([, , title = '']) => title,
-  );
+  [
+    ...text(file).matchAll(
+      /\b(?:test|it|describe|scenario|control|naiveServer|naiveMailer)\b[^'"`]*?\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs,
+    ),
+  ].map(([, , title = '']) => title);
 
 describe('docs/guarantees.md', () => {
   const promises = rowsIn(text('docs/guarantees.md'));
@@ -101,6 +104,11 @@ describe('docs/guarantees.md', () => {
     }),
   );
 
+  test('names every scenario', () => {
+    const named = proofs.map(({ title }) => title);
+    expect(SCENARIOS.length).toBeGreaterThan(5);
+    expect(SCENARIOS.map(({ name }) => name).filter((name) => !named.includes(name))).toEqual([]);
+  });
   test('makes promises', () => expect(promises.length).toBeGreaterThan(10));
   test('names a test for each, and the test exists', () => {
     const titles = new Map(proofs.map(({ file }) => [file, existsSync(file) ? titlesIn(file) : []]));
@@ -109,8 +117,8 @@ describe('docs/guarantees.md', () => {
   test('names tests that are run', () => {
     const run = globSync('{src,tests}/**/*.test.ts');
     const suites = [...new Set(proofs.map(({ file }) => file))].filter((file) => !run.includes(file));
-    // A suite in a file of its own is run by the test beside it that imports it.
-    const imported = run.map(text).join('\n');
+    // A suite in a file of its own is run by the test beside it that imports it; a scenario by its list alone.
+    const imported = [...run, 'tests/guarantees/scenarios/index.ts'].map(text).join('\n');
     expect(suites.filter((file) => !imported.includes(path.basename(file)))).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { examplesIn, fits } from './console.ts';
+import { damageAnEvent } from './damage.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'taskwire-docs-'));
 // The cheapest hash: how long a login takes is not what is tested here.
@@ -47,12 +48,19 @@ const examples = documents
   .map((document) => ({ document, commands: examplesIn(readFileSync(document, 'utf8')) }))
   .filter(({ commands }) => commands.length > 0);
 
+/** What must have happened before a document can be followed. */
+const before: Readonly<Record<string, () => Promise<void>>> = {
+  'docs/operations.md': () => damageAnEvent(url, dataDir),
+};
+
 test('there are examples to try, in the README first of all', () => {
-  expect(examples.map(({ document }) => document)).toContain('README.md');
+  const shown = examples.map(({ document }) => document);
+  expect(shown).toEqual(expect.arrayContaining(['README.md', ...Object.keys(before)]));
 });
 
-describe.each(examples)('$document', ({ commands }) => {
-  test('its commands answer what it shows', () => {
+describe.each(examples)('$document', ({ document, commands }) => {
+  test('its commands answer what it shows', { timeout: 120_000 }, async () => {
+    await before[document]?.();
     const outputs = run(commands.map(({ command }) => command));
     const wrong = commands.filter(({ output }, n) => !fits(output, outputs[n] ?? ''));
     expect(wrong.map((one) => ({ ...one, output: outputs[commands.indexOf(one)] }))).toEqual([]);
@@ -92,16 +100,20 @@ test('every npm script that a document names exists', () => {
   expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([]);
 });
 
-test('every option that npx taskwire is shown with is one of its commands', () => {
+test('every option that npx taskwire is shown with is one of its commands', { timeout: 120_000 }, () => {
   const shown = documents.flatMap((document) =>
-    [...readFileSync(document, 'utf8').matchAll(/npx taskwire ([a-z]+)(?: ([a-z]+))?/g)].map(([, ...words]) => words),
+    [...readFileSync(document, 'utf8').matchAll(/(?:npx |`)taskwire ([a-z-]+)(?: ([a-z]+))?/g)].map(
+      ([, ...words]) => words,
+    ),
   );
-  expect(shown.length).toBeGreaterThan(0);
-  for (const [command = '', sub] of shown) {
+  const subs = Map.groupBy(shown, ([command = '']) => command);
+  expect([...subs.keys()]).toEqual(expect.arrayContaining(['events', 'consumers', 'dead-letters']));
+  for (const [command, uses] of subs) {
     const { status, stdout } = spawnSync(process.execPath, ['bin/taskwire.js', command, '--help'], {
       encoding: 'utf8',
     });
     expect(status, command).toBe(0);
-    if (sub) expect(stdout).toContain(` ${sub}`);
+    // A command below it, or what it takes: `choices: "all", "user"`.
+    for (const [, sub] of uses) if (sub) expect(stdout, command).toMatch(new RegExp(`[ "]${sub}\\b`));
   }
 });
