@@ -3,6 +3,7 @@
 import { answering, type productBed, type Run, type Server } from '../e2e/support/product.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { freePort } from './free-port.ts';
+import { until } from './until.ts';
 
 export type Copy = {
   readonly name: string;
@@ -35,13 +36,26 @@ export const openInstallation = async (
   const of = (part: Part) => copies.filter(({ name }) => name.startsWith(`${part}-`));
   return {
     ...{ copies, of, urls, database, env },
-    start: async () => void (await Promise.all(copies.map((copy) => copy.start()))),
+    start: async () => {
+      await Promise.all(copies.map((copy) => copy.start()));
+      await Promise.all(urls('gateway').map(seesAll));
+    },
     close: async () => {
       await bed.clear();
       await database.drop();
     },
   };
 };
+
+/** A gateway that was there first has yet to notice that the services are there too. */
+const seesAll = (gateway: string): Promise<unknown> =>
+  until(`${gateway} to see every copy`, async () => {
+    const health = await fetch(`${gateway}/health`).catch(() => undefined);
+    const { parts = {} }: { parts?: Record<string, { status: string }> } =
+      (await health?.json().catch(() => undefined)) ?? {};
+    const seen = Object.entries(parts).filter(([name]) => name.startsWith('gateway.'));
+    return seen.length > 0 && seen.every(([, { status }]) => status === 'ok');
+  });
 
 export const databaseSettings = ({ address }: Pick<TestDatabase, 'address'>) => ({
   DB_HOST: address.host,

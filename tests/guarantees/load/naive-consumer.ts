@@ -9,10 +9,24 @@ export const NAIVE_CONSUMER_WRONG: Bounds = {
 };
 
 /** Begins; it is to be killed with what it stands beside. */
-export const startNaiveConsumer = async (world: World, installation: Installation): Promise<Run> =>
+export const startNaiveConsumer = async (
+  world: World,
+  installation: Installation,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> =>
   world.program('tests/guarantees/naive/consumer.ts', [], {
-    env: { DATABASE: JSON.stringify(await installation.address()) },
+    env: { DATABASE: JSON.stringify(await installation.address()), ...env },
   });
+
+/** How many events one that insists has not got beyond. */
+export const leftBehind = async ({ sql }: Installation): Promise<Figures> => {
+  const [row] = await sql<{ count: number }>(
+    `select count(*)::integer as count from task_service.event
+     where position > (select at from naive.position where habit = 'insists')`,
+  );
+  return { [LEFT_BEHIND]: row?.count ?? Number.NaN };
+};
+export const LEFT_BEHIND = 'a naive consumer beside it: left behind';
 
 /** What was lost is counted up to where it stands. */
 export const naiveFigures = async ({ sql }: Installation): Promise<Figures> => {

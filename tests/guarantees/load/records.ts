@@ -8,8 +8,14 @@ const TOPIC = 'task.events';
 
 export const PUBLISHED: Bounds = { 'events not published': NONE, 'published out of order': NONE };
 
-/** Of each task the first copies of its events must come in the order of their versions; others may come at any time. */
-export const publishedFigures = async ({ cluster, sql }: DistributedInstallation): Promise<Figures> => {
+/**
+ * Of each task the first copies of its events must come in the order of their versions; others may come at any time.
+ * `store` is a table of what was to be published.
+ */
+export const publishedFigures = async (
+  { cluster, sql }: DistributedInstallation,
+  store = 'task_service.event',
+): Promise<Figures> => {
   const fetcher = openFetcher({ bootstrapServers: cluster.bootstrap.split(',') }, 'onlooker');
   const seen = new Map<string, Set<number>>();
   let twins = 0;
@@ -29,10 +35,9 @@ export const publishedFigures = async ({ cluster, sql }: DistributedInstallation
   } finally {
     await fetcher.close();
   }
-  const stored = await sql<{ key: string; version: number }>(
-    'select key, version from task_service.event where topic = $1',
-    [TOPIC],
-  );
+  const stored = await sql<{ key: string; version: number }>(`select key, version from ${store} where topic = $1`, [
+    TOPIC,
+  ]);
   return {
     'events not published': stored.filter(({ key, version }) => !seen.get(key)?.has(version)).length,
     'published out of order': outOfOrder,

@@ -53,13 +53,18 @@ export const bounded = scenario('bounded', {
       },
       afterwards: async () => {
         await pause(1_000);
-        return { ...(await sizes(installation.sql)), ...(on && (await topicSizes(on.cluster))) };
+        return {
+          ...(await sizes(installation.sql, SCHEMAS)),
+          ...(await naiveSizes(installation.sql)),
+          ...(on && (await topicSizes(on.cluster))),
+        };
       },
     });
   },
   bounds: (_form, topology) => ({
     ...ALL_KEPT,
     ...{ 'tables beyond their limit': NONE, 'tables nobody thought of': NONE },
+    'a naive consumer’s tables beside them: beyond': atLeast(1),
     // Written at each commit, and vacuumed.
     'MB of where consumers stand': atMost(8),
     // Of the groups' offsets, which are told every 5 s: what is compacted in time does not grow with what was heard.
@@ -68,13 +73,22 @@ export const bounded = scenario('bounded', {
   controls: [],
 });
 
+/** Of a consumer that keeps what it failed at, and knows no redrive: as large as all that ever came. */
+const naiveSizes = async (sql: Sql): Promise<Figures> => {
+  await sql('create schema naive');
+  await sql('create table naive.parked_event as select id from task_service.event');
+  const { 'tables beyond their limit': beyond = Number.NaN } = await sizes(sql, ['naive']);
+  return { 'a naive consumer’s tables beside them: beyond': beyond };
+};
+
 const topicSizes = async (cluster: Cluster): Promise<Figures> => {
   const bytes = await bytesBesideEvents(cluster);
   const all = bytes.values().reduce((sum, one) => sum + one, 0);
   return { 'topics beside those of events': bytes.size, 'kB in them': Math.round(all / 1024) };
 };
 
-const sizes = async (sql: Sql): Promise<Figures> => {
+const SCHEMAS = ['user_service', 'task_service', 'notification_service', 'keys'];
+const sizes = async (sql: Sql, schemas: readonly string[]): Promise<Figures> => {
   const counted = await sql<{ type: string; count: number }>(`
     select type, count(*)::integer as count from (select type from user_service.event union all select type from task_service.event) e group by type
     union all select data ->> 'channel', count(*)::integer from notification_service.event where type = 'notification.requested' group by 1`);
@@ -82,8 +96,9 @@ const sizes = async (sql: Sql): Promise<Figures> => {
   const tables = await sql<{ schema: string; name: string; bytes: number }>(
     `select table_schema as schema, table_name as name,
        pg_total_relation_size(format('%I.%I', table_schema, table_name)::regclass)::float8 as bytes
-     from information_schema.tables where table_schema in ('user_service', 'task_service', 'notification_service', 'keys')
+     from information_schema.tables where table_schema = any ($1)
        and table_type = 'BASE TABLE' and table_name <> 'event'`,
+    [[...schemas]],
   );
   const beyond: string[] = [];
   const unknown: string[] = [];

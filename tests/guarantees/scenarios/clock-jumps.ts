@@ -30,11 +30,12 @@ export const clockJumps = scenario('clock-jumps', {
     const set = (seconds: number) => writeFile(clock, `${seconds < 0 ? '' : '+'}${seconds}\n`);
     await set(0);
     try {
-      const installation = await stage.world.install({
+      const faketime = {
         ...{ LD_PRELOAD: findLibrary() ?? '', FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' },
         // Only what people set jumps; what counts since the machine's start does not.
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      });
+      };
+      const installation = await stage.world.install(faketime);
       const { sql } = installation;
       return await trial(stage, {
         installation,
@@ -45,6 +46,8 @@ export const clockJumps = scenario('clock-jumps', {
           const due = { at: new Date(Date.now() + 86_400_000).toISOString() };
           for (let n = 0; n < ALARMS; n += 1)
             await ask('POST', '/api/v1/tasks', { body: { title: `In a day ${n}`, due } });
+          const naive = stage.world.program('tests/guarantees/naive/alarm.ts', [due.at], { env: faketime });
+          await naive.said(/ready/);
           await pause(QUIET[stage.form]);
           await set(JUMPS.ahead);
           const afterAhead = await goesOn(sql, () => acknowledgedSince(writers, 15_000));
@@ -62,6 +65,7 @@ export const clockJumps = scenario('clock-jumps', {
             'timers of two days that rang': rung?.count ?? Number.NaN,
             'ms until all went on': Math.max(afterAhead, afterBack),
             'servers that ended': server.running() ? 0 : 1,
+            'a naive timer beside it: missed': naive.output().includes('it rang') ? 0 : 1,
           };
         },
       });
@@ -74,6 +78,7 @@ export const clockJumps = scenario('clock-jumps', {
     ...ALL_KEPT,
     ...{ 'timers of two days that rang': { atLeast: ALARMS, atMost: ALARMS } },
     ...{ 'ms until all went on': atMost(30_000), 'servers that ended': NONE, acknowledged: atLeast(100) },
+    'a naive timer beside it: missed': atLeast(1),
   }),
   controls: [],
 });

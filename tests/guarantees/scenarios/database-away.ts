@@ -5,6 +5,7 @@ import { signalAll, withChildren } from '../../e2e/support/processes.ts';
 import { CUT, takeAllConnections } from '../../support/sql.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, type Bounds, type Figures, scenario } from '../kit/scenario.ts';
+import { NAIVE_SERVER_ENDED, naiveServerSlow, startNaiveServer } from '../load/naive-server.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial, type Under } from '../load/trial.ts';
 
@@ -33,6 +34,7 @@ export const databaseKilled = scenario('database-killed', {
     trial(stage, {
       meanwhile: async (under) => {
         const { installation, writers } = under;
+        const naive = await startNaiveServer(stage, installation);
         const times = MURDERS[stage.form];
         let slowest = 0;
         for (let kill = 1; kill <= times; kill += 1) {
@@ -47,10 +49,10 @@ export const databaseKilled = scenario('database-killed', {
           slowest = Math.max(slowest, await acknowledgedSince(writers, 10_000));
           stage.report(`killed ${kill} of ${times} times, ${writers.entries.length} commands`);
         }
-        return { kills: times, ...(await costs(under, slowest)) };
+        return { kills: times, ...(await costs(under, slowest)), ...(await naive.stop()) };
       },
     }),
-  bounds: (form) => ({ ...BOUNDED, kills: atLeast(MURDERS[form]) }),
+  bounds: (form) => ({ ...BOUNDED, ...NAIVE_SERVER_ENDED, kills: atLeast(MURDERS[form]) }),
   controls: [],
 });
 
@@ -61,6 +63,7 @@ export const databaseFrozen = scenario('database-frozen', {
     trial(stage, {
       meanwhile: async (under) => {
         const { installation, writers } = under;
+        const naive = await startNaiveServer(stage, installation);
         await acknowledgedSince(writers);
         const processes = await withChildren(await installation.postmaster());
         signalAll(processes, 'SIGSTOP');
@@ -71,10 +74,10 @@ export const databaseFrozen = scenario('database-frozen', {
         }
         const again = await acknowledgedSince(writers, 15_000);
         await pause(1_000); // under load once more
-        return { 'ms frozen': FROZEN[stage.form], ...(await costs(under, again)) };
+        return { 'ms frozen': FROZEN[stage.form], ...(await costs(under, again)), ...(await naive.stop()) };
       },
     }),
-  bounds: () => BOUNDED,
+  bounds: () => ({ ...BOUNDED, ...naiveServerSlow(5_001) }),
   controls: [],
 });
 
@@ -84,18 +87,19 @@ export const connectionsCut = scenario('connections-cut', {
   run: async (stage) =>
     trial(stage, {
       meanwhile: async (under) => {
+        const naive = await startNaiveServer(stage, under.installation);
         let cut = 0;
         for (let n = 0; n < CUTS[stage.form]; n += 1) {
           await pause(stage.chance.between(0, 300));
           cut += (await under.installation.sql(CUT)).length;
         }
         const again = await acknowledgedSince(under.writers, 15_000);
-        return { 'connections cut': cut, ...(await costs(under, again)) };
+        return { 'connections cut': cut, ...(await costs(under, again)), ...(await naive.stop()) };
       },
     }),
   bounds: (form) => {
     const { 'answered with 503': _most_are_mended_unseen, ...bounds } = BOUNDED;
-    return { ...bounds, 'connections cut': atLeast(CUTS[form]) };
+    return { ...bounds, ...NAIVE_SERVER_ENDED, 'connections cut': atLeast(CUTS[form]) };
   },
   controls: [],
 });
@@ -106,6 +110,7 @@ export const connectionsUsedUp = scenario('connections-used-up', {
   run: async (stage) =>
     trial(stage, {
       meanwhile: async (under) => {
+        const naive = await startNaiveServer(stage, under.installation);
         await acknowledgedSince(under.writers);
         const taken = await takeAllConnections(await under.installation.address());
         try {
@@ -115,9 +120,9 @@ export const connectionsUsedUp = scenario('connections-used-up', {
         }
         const again = await acknowledgedSince(under.writers, 15_000);
         await pause(1_000);
-        return { 'connections taken': taken.length, ...(await costs(under, again)) };
+        return { 'connections taken': taken.length, ...(await costs(under, again)), ...(await naive.stop()) };
       },
     }),
-  bounds: () => ({ ...BOUNDED, 'connections taken': atLeast(50) }),
+  bounds: () => ({ ...BOUNDED, ...NAIVE_SERVER_ENDED, 'connections taken': atLeast(50) }),
   controls: [],
 });

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { systemCode } from '../../../src/platform/embedded/errors.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, NONE, scenario } from '../kit/scenario.ts';
+import { NAIVE_SERVER_ENDED, startNaiveServer } from '../load/naive-server.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
@@ -50,7 +51,8 @@ export const fullDisk = scenario('full-disk', {
       mkdirSync(data);
       return await trial(stage, {
         installation: await stage.world.install({ DATA_DIR: data }),
-        meanwhile: async ({ server, writers }) => {
+        meanwhile: async ({ installation, server, writers }) => {
+          const naive = await startNaiveServer(stage, installation);
           let [slowest, told] = [0, 0];
           const times = FILLS[stage.form];
           for (let n = 0; n < times; n += 1) {
@@ -69,6 +71,7 @@ export const fullDisk = scenario('full-disk', {
           return {
             ...{ 'times full': times, 'times that it said so': told },
             ...{ 'ms until served again': Math.round(slowest), 'servers that ended': server.running() ? 0 : 1 },
+            ...(await naive.stop()),
           };
         },
       });
@@ -80,6 +83,7 @@ export const fullDisk = scenario('full-disk', {
   },
   bounds: (form) => ({
     ...ALL_KEPT,
+    ...NAIVE_SERVER_ENDED,
     'answered with 503': atLeast(1),
     'times that it said so': atLeast(FILLS[form]),
     'ms until served again': atMost(15_000),

@@ -4,6 +4,7 @@ import { atLeast, atMost, type Figures, NONE, scenario } from '../kit/scenario.t
 import { distributed } from '../kit/world.ts';
 import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
+import { NAIVE_CONSUMER_WRONG, naiveFigures, startNaiveConsumer } from '../load/naive-consumer.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
@@ -17,7 +18,8 @@ export const joining = scenario('joining', {
   topologies: ['distributed'],
   run: async (stage) => {
     const { form, chance, report } = stage;
-    const { installation, company } = staffed(await distributed(stage.world).install(), ONE_OF_EACH);
+    const { world } = stage;
+    const { installation, company } = staffed(await distributed(world).install(), ONE_OF_EACH);
     return trial(stage, {
       installation,
       writers: 4,
@@ -26,6 +28,7 @@ export const joining = scenario('joining', {
         const { at, begin, kill } = company();
         const there = new Set<string>();
         let [joins, kills, stops, failures] = [0, 0, 0, 0];
+        let naive = await startNaiveConsumer(world, installation);
         const join = async (name: string): Promise<void> => {
           const env = { NOTIFICATION_PORT: '0', INSTANCE_ID: `notification-${name}` };
           await begin(name, { part: 'notification', env });
@@ -33,6 +36,8 @@ export const joining = scenario('joining', {
           joins += 1;
         };
         const leave = async (name: string): Promise<void> => {
+          naive.signal('SIGKILL');
+          naive = await startNaiveConsumer(world, installation);
           there.delete(name);
           if (kills < stops) {
             kills += 1;
@@ -56,10 +61,12 @@ export const joining = scenario('joining', {
           'ms until the backlog was made up for': await madeUpFor(installation.sql, MADE_UP_FOR + 10_000),
         };
       },
+      afterwards: () => naiveFigures(installation),
     });
   },
   bounds: (form) => ({
     ...ALL_KEPT,
+    ...NAIVE_CONSUMER_WRONG,
     'copies that joined': atLeast(CHANGES[form] / 2),
     'copies stopped': atLeast(1),
     'copies killed': atLeast(1),

@@ -4,6 +4,7 @@ import { atLeast, atMost, type Figures, scenario } from '../kit/scenario.ts';
 import { distributed } from '../kit/world.ts';
 import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
+import { LISTENER_MISSED, listenerFigures, startNaiveListener } from '../load/naive-listener.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
 const BEHIND = { short: 2_000, full: 10_000 };
@@ -15,7 +16,8 @@ export const newGroup = scenario('new-group', {
   topologies: ['distributed'],
   run: async (stage) => {
     const { notification, ...others } = ONE_OF_EACH;
-    const { installation, company } = staffed(await distributed(stage.world).install(), others);
+    const world = distributed(stage.world);
+    const { installation, company } = staffed(await world.install(), others);
     const behind = async (): Promise<number> => {
       const [row] = await installation.sql<{ count: number }>(
         `select (select count(*) from task_service.event)::integer + (select count(*) from user_service.event)::integer as count`,
@@ -32,18 +34,20 @@ export const newGroup = scenario('new-group', {
           stage.report(`${events} events of ${BEHIND[stage.form]}`);
           await pause(2_000);
         }
-        await company().begin('notification', notification);
+        await Promise.all([company().begin('notification', notification), startNaiveListener(world, installation)]);
         const ms = await madeUpFor(installation.sql, (A_THOUSAND * events) / 1_000);
         return {
           ...{ 'events behind which it began': events, 'ms until it had caught up': ms },
           'events a second, under load': Math.round((1_000 * events) / Math.max(1, ms)),
         };
       },
+      afterwards: () => listenerFigures(installation),
     });
   },
   bounds: (form) => ({
     ...ALL_KEPT,
     'events behind which it began': atLeast(BEHIND[form]),
+    [LISTENER_MISSED]: atLeast(BEHIND[form] / 2),
     'ms until it had caught up': atMost((A_THOUSAND * BEHIND[form]) / 1_000),
   }),
   controls: [],

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { asking, newPerson } from '../../e2e/support/client.ts';
 import { until } from '../../support/until.ts';
-import { atLeast, atMost, type Figures, NONE, scenario } from '../kit/scenario.ts';
+import { atLeast, atMost, control, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
 import { distributed } from '../kit/world.ts';
 import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
@@ -44,59 +44,65 @@ const startReader = (url: string, token: string, services: readonly (typeof SERV
   };
 };
 
+/** With readers of what `pagesWithout` says may be asked while a service is away. */
+const killInTurn = async (
+  stage: Stage,
+  pagesWithout: (service: (typeof SERVICES)[number]) => readonly (typeof SERVICES)[number][],
+  rounds: number,
+): Promise<Figures> => {
+  const { installation, company } = staffed(await distributed(stage.world).install(), ONE_OF_EACH);
+  return trial(stage, {
+    installation,
+    writers: 4,
+    rest: 80,
+    meanwhile: async ({ writers }): Promise<Figures> => {
+      const { url, begin, kill, reaches } = company();
+      const { token, ask } = await newPerson(url);
+      for (const page of Object.values(PAGES))
+        await until(`${page} to be answered`, async () => (await ask('GET', page)).status === 200);
+      let [asked, failed, writesFailed, found, backlog] = [0, 0, 0, 0, 0];
+
+      const without = async (service: (typeof SERVICES)[number]): Promise<void> => {
+        const reader = startReader(url, token, pagesWithout(service));
+        const failures = failuresOf(writers);
+        await kill(service);
+        await pause(AWAY[stage.form]);
+        const figures = await reader.stop();
+        asked += figures.asked;
+        failed += figures.failed;
+        if (service !== 'task') writesFailed += failuresOf(writers) - failures;
+        await begin(service);
+        const began = performance.now();
+        await until(`the gateway to find ${service} again`, () => reaches(service), 30_000);
+        found = Math.max(found, performance.now() - began);
+      };
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const service of SERVICES) {
+          await acknowledgedSince(writers);
+          await pause(stage.chance.between(0, 1_000)); // at a random moment: what is awaited is none
+          await without(service);
+          backlog = Math.max(backlog, await madeUpFor(installation.sql, MADE_UP_FOR + 10_000));
+        }
+        await kill('gateway');
+        await begin('gateway');
+        await acknowledgedSince(writers);
+        stage.report(`round ${round} of ${rounds}, ${writers.entries.length} commands`);
+      }
+      return {
+        ...{ 'processes killed': rounds * (SERVICES.length + 1), 'asked of the others': asked },
+        ...{ 'of them failed': failed, 'writes that failed without user or notification': writesFailed },
+        'ms until it was found again': Math.round(found),
+        'ms until the backlog was made up for': backlog,
+      };
+    },
+  });
+};
+
 export const parts = scenario('parts', {
   promise:
     'a service that is killed costs its own requests alone, is found again within 10 s of its return, and loses nothing',
   topologies: ['distributed'],
-  run: async (stage) => {
-    const { installation, company } = staffed(await distributed(stage.world).install(), ONE_OF_EACH);
-    return trial(stage, {
-      installation,
-      writers: 4,
-      rest: 80,
-      meanwhile: async ({ writers }): Promise<Figures> => {
-        const { url, begin, kill, reaches } = company();
-        const { token, ask } = await newPerson(url);
-        for (const page of Object.values(PAGES))
-          await until(`${page} to be answered`, async () => (await ask('GET', page)).status === 200);
-        let [asked, failed, writesFailed, found, backlog] = [0, 0, 0, 0, 0];
-
-        const without = async (service: (typeof SERVICES)[number]): Promise<void> => {
-          const others = SERVICES.filter((one) => one !== service);
-          const reader = startReader(url, token, others);
-          const failures = failuresOf(writers);
-          await kill(service);
-          await pause(AWAY[stage.form]);
-          const figures = await reader.stop();
-          asked += figures.asked;
-          failed += figures.failed;
-          if (service !== 'task') writesFailed += failuresOf(writers) - failures;
-          await begin(service);
-          const began = performance.now();
-          await until(`the gateway to find ${service} again`, () => reaches(service), 30_000);
-          found = Math.max(found, performance.now() - began);
-        };
-        for (let round = 1; round <= ROUNDS[stage.form]; round += 1) {
-          for (const service of SERVICES) {
-            await acknowledgedSince(writers);
-            await pause(stage.chance.between(0, 1_000)); // at a random moment: what is awaited is none
-            await without(service);
-            backlog = Math.max(backlog, await madeUpFor(installation.sql, MADE_UP_FOR + 10_000));
-          }
-          await kill('gateway');
-          await begin('gateway');
-          await acknowledgedSince(writers);
-          stage.report(`round ${round} of ${ROUNDS[stage.form]}, ${writers.entries.length} commands`);
-        }
-        return {
-          ...{ 'processes killed': ROUNDS[stage.form] * (SERVICES.length + 1), 'asked of the others': asked },
-          ...{ 'of them failed': failed, 'writes that failed without user or notification': writesFailed },
-          'ms until it was found again': Math.round(found),
-          'ms until the backlog was made up for': backlog,
-        };
-      },
-    });
-  },
+  run: (stage) => killInTurn(stage, (service) => SERVICES.filter((one) => one !== service), ROUNDS[stage.form]),
   bounds: (form) => ({
     ...ALL_KEPT,
     'processes killed': atLeast(ROUNDS[form] * (SERVICES.length + 1)),
@@ -106,5 +112,10 @@ export const parts = scenario('parts', {
     'ms until it was found again': atMost(BREAKER),
     'ms until the backlog was made up for': atMost(MADE_UP_FOR),
   }),
-  controls: [],
+  controls: [
+    control('a page that is made of all services, or not at all', {
+      shows: 'of them failed',
+      run: (stage) => killInTurn(stage, () => SERVICES, 1),
+    }),
+  ],
 });

@@ -4,6 +4,7 @@ import { newPerson } from '../../e2e/support/client.ts';
 import type { Sql } from '../../support/sql.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, NONE, scenario } from '../kit/scenario.ts';
+import { LEFT_BEHIND, leftBehind, startNaiveConsumer } from '../load/naive-consumer.ts';
 import { makeTasks, plant, taskEvent } from '../load/raw-tasks.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
@@ -60,6 +61,7 @@ export const poison = scenario('poison', {
       meanwhile: async ({ installation, server, writers }) => {
         const { sql } = installation;
         const { ask } = await newPerson(server.url);
+        await startNaiveConsumer(stage.world, installation, { HABITS: 'insists' });
         await sql('create schema poison');
         await sql('create table poison.known_task as select * from notification_service.known_task limit 0');
         const poisoned: (Poison & { readonly task: string })[] = [];
@@ -81,6 +83,7 @@ export const poison = scenario('poison', {
           ...{ 'keys poisoned': tasks.length, 'of them parked': parked.size },
           'parked for another cause': poisoned.filter(({ task, cause }) => parked.get(task) !== cause).length,
           ...{ 'followers parked behind them': followers, 'ms until others had followed': delay },
+          ...(await leftBehind(installation)),
         };
       },
     }),
@@ -90,6 +93,7 @@ export const poison = scenario('poison', {
     'parked for another cause': NONE,
     'followers parked behind them': atLeast(ROUNDS[form] * COUNT * FOLLOWERS),
     'ms until others had followed': atMost(UNDELAYED),
+    [LEFT_BEHIND]: atLeast(COUNT * FOLLOWERS),
   }),
   controls: [],
 });

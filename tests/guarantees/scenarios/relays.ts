@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
-import { atLeast, atMost, type Figures, scenario } from '../kit/scenario.ts';
+import { atLeast, atMost, control, type Figures, scenario } from '../kit/scenario.ts';
 import { distributed } from '../kit/world.ts';
 import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
@@ -16,6 +16,27 @@ const FREEZES = { short: 1, full: 4 };
 const FROZEN = 18_000;
 const TAKEOVER = 30_000;
 const LEADER = `select holder, until::text from task_service.consumer_lease where consumer = 'relay' and source = 'task'`;
+
+/** Two that share an outbox, of which one is frozen for a moment: see naive/relay.ts. */
+const sharedOutbox = control('relays that share an outbox by skip locked', {
+  shows: 'published out of order',
+  run: async (stage) => {
+    const world = distributed(stage.world);
+    const installation = await world.install();
+    const { sql, address, cluster } = installation;
+    await sql(`create schema naive`);
+    await sql(`create table naive.outbox as select id, 'naive' as key, id as version, 'task.events' as topic, false as sent
+      from generate_series(1, 300) id`);
+    const env = { DATABASE: JSON.stringify(await address()), BOOTSTRAP: cluster.bootstrap };
+    const both = [1, 2].map(() => world.program('tests/guarantees/naive/relay.ts', [], { env }));
+    await Promise.all(both.map((one) => one.said(/ready/)));
+    both[0]?.signal('SIGSTOP');
+    await pause(500);
+    both[0]?.signal('SIGCONT');
+    await until('all to be sent', async () => (await sql('select from naive.outbox where not sent')).length === 0);
+    return publishedFigures(installation, 'naive.outbox');
+  },
+});
 
 export const relays = scenario('relays', {
   promise:
@@ -94,5 +115,5 @@ export const relays = scenario('relays', {
     'longest takeover, ms': atMost(TAKEOVER),
     'processes that ended by themselves': atMost(0),
   }),
-  controls: [],
+  controls: [sharedOutbox],
 });

@@ -1,4 +1,5 @@
 /** Everything starts in any order: a process says what it waits for, and serves by itself once that is there. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { asking, newPerson } from '../../e2e/support/client.ts';
 import type { Run } from '../../e2e/support/product.ts';
 import { openProxy } from '../../e2e/support/proxy.ts';
@@ -6,7 +7,7 @@ import { freePort } from '../../support/free-port.ts';
 import { REDIS, startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 import type { Chance } from '../kit/chance.ts';
-import { atLeast, atMost, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
+import { atLeast, atMost, control, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
 import { type DistributedInstallation, distributed, type Part } from '../kit/world.ts';
 
 /** What may be missing, in the order in which a process looks for it; what it says then. Nobody waits for Redis. */
@@ -181,5 +182,17 @@ export const startOrder = scenario('start-order', {
     'processes that ended': NONE,
     'ms until all served': atMost(SERVED),
   }),
-  controls: [],
+  controls: [
+    control('a process that expects everything to be there', {
+      shows: 'processes that ended',
+      run: async ({ world }) => {
+        const nobody = `127.0.0.1:${await freePort()}`;
+        const DATABASE = JSON.stringify({ host: '127.0.0.1', port: await freePort(), user: 'taskwire' });
+        const env = { DATABASE, BOOTSTRAP: nobody };
+        const run = world.program('tests/guarantees/naive/publisher.ts', [], { env });
+        await Promise.race([run.exit, pause(20_000)]);
+        return { 'processes that ended': run.running() ? 0 : 1 };
+      },
+    }),
+  ],
 });

@@ -9,6 +9,7 @@ import { until } from '../../support/until.ts';
 import { atLeast, atMost, type Figures, NONE, scenario } from '../kit/scenario.ts';
 import { type DistributedInstallation, distributed } from '../kit/world.ts';
 import { madeUpFor } from '../load/effects.ts';
+import { startNaiveListener } from '../load/naive-listener.ts';
 import { makeTasks } from '../load/raw-tasks.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
@@ -86,7 +87,8 @@ export const strays = scenario('strays', {
   promise: 'what somebody else puts on a topic is parked with its cause; it holds up nobody, and ends no process',
   topologies: ['distributed'],
   run: async (stage) => {
-    const installation = await distributed(stage.world).install();
+    const world = distributed(stage.world);
+    const installation = await world.install();
     const { sql } = installation;
     const parkedBy = (cause: string) =>
       sql<{ key: string }>('select key from notification_service.parked_key where cause = $1', [cause]);
@@ -97,6 +99,7 @@ export const strays = scenario('strays', {
         await acknowledgedSince(writers);
         const { ask } = await newPerson(server.url);
         const user = String((await ask('GET', '/api/v1/me')).body?.id);
+        const naive = await startNaiveListener(world, installation);
         const forger = openForger(installation);
         let [delay, repeated] = [0, 0];
         for (let round = 1; round <= ROUNDS[stage.form]; round += 1) {
@@ -117,6 +120,7 @@ export const strays = scenario('strays', {
           'parked that are no strays': parked.filter(({ key }) => !key.startsWith('record ')).length,
           ...{ 'ms until others had followed': delay, 'repeated backwards': repeated },
           'servers that ended': server.running() ? 0 : 1,
+          'a naive listener beside it: ended': naive.running() ? 0 : 1,
         };
       },
     });
@@ -130,6 +134,7 @@ export const strays = scenario('strays', {
     'ms until others had followed': atMost(UNDELAYED),
     'repeated backwards': atLeast(50),
     'servers that ended': NONE,
+    'a naive listener beside it: ended': atLeast(1),
   }),
   controls: [],
 });
