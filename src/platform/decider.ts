@@ -38,6 +38,9 @@ export type About = Pick<Meta, 'streamId' | 'version' | 'occurredAt' | 'actor'> 
   readonly late: boolean;
 };
 
+/** A command is known by its name: what is asked for, in the domain's words. */
+export type Named = { readonly type: string };
+
 /** A wish refused, by a stable code; a value, never thrown. */
 export type Rejection<Code extends string = string> = { readonly rejected: Code };
 export const reject = <const Code extends string>(rejected: Code): Rejection<Code> => ({ rejected });

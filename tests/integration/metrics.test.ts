@@ -17,6 +17,31 @@ const figures = async (): Promise<readonly string[]> => String((await app.ask('G
 const sampleOf = (lines: readonly string[], sample: string): number =>
   Number(lines.find((line) => line.startsWith(`${sample} `))?.slice(sample.length) ?? 0);
 
+// The first of all: what comes of other requests would be counted with it.
+test('commands are counted whoever gives them: a person, a policy, a timer, a job', async () => {
+  const before = await figures();
+  const ada = await app.person();
+  const overdue = new Date(Date.now() - 60_000).toISOString();
+  await ada.ask('POST', '/api/v1/tasks', { body: { title: 'Late', due: { at: overdue } } });
+  const counted = async (expected: Readonly<Record<string, number>>) => {
+    const lines = await figures();
+    return Object.fromEntries(
+      Object.keys(expected).map((command) => {
+        const [service = '', name = ''] = command.split(' ');
+        const sample = `taskwire_commands_total{service="${service}",command="${name}",outcome="done"}`;
+        return [command, sampleOf(lines, sample) - sampleOf(before, sample)];
+      }),
+    );
+  };
+  const asked = { 'user RegisterUser': 1, 'user AuthenticateUser': 1, 'task CreateTask': 1, 'task PassTime': 1 };
+  const cameOfIt = { 'notification RequestMail': 2, 'notification SettleMail': 2, 'notification DeliverToInbox': 1 };
+  const expected = { ...asked, ...cameOfIt };
+  await expect.poll(() => counted(expected), { timeout: 20_000 }).toEqual(expected);
+  expect((await ada.ask('POST', '/api/v1/inbox/read-all')).status).toBe(200);
+  const marked = { 'notification MarkEntry': 1 };
+  await expect.poll(() => counted(marked), { timeout: 20_000 }).toEqual(marked);
+});
+
 test('requests are counted by route pattern, commands by what became of them, events by type', async () => {
   const ada = await app.person();
   const before = await figures();

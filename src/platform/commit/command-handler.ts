@@ -1,11 +1,12 @@
 /** How a command runs, from whatever door it comes: in line for its stream, load, decide, commit, and again if need be. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Event } from '../decider.ts';
+import type { Event, Named } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Append, Commit, IdempotencyScope, Row, Verdict } from './commit.ts';
 import type { Executor } from './executor.ts';
+import { observed } from './observed.ts';
 import {
   type CarriedOut,
   Contended,
@@ -51,7 +52,7 @@ export type Reliance = readonly Append[];
  */
 export const handle = <
   State,
-  Command,
+  Command extends Named,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
@@ -67,7 +68,7 @@ export const handle = <
   options: CommandOptions = {},
   lookUp: (before: R | undefined) => Promise<Reliance | Rejected<Missing>> = async () => [],
 ): Promise<Outcome<R, Code | Taken | Missing>> =>
-  carryOut<R, Code | Missing, Taken>(kit, [streamName(aggregate.streamPrefix, id)], options, async () => {
+  carryOut<R, Code | Missing, Taken>(kit, command.type, [streamName(aggregate.streamPrefix, id)], options, async () => {
     const planned = await plan(kit, aggregate, id, command, context, options);
     if (planned.kind !== 'plan') return planned;
     const reliesOn = await lookUp(planned.before);
@@ -82,29 +83,39 @@ export type Plans<R, Taken extends string> = {
   readonly rows: readonly Row[];
 };
 
-/** Carries out what `decide` planned for `streams`; it is asked again whenever another process got between. */
+/**
+ * Carries out what `decide` planned for `streams`; it is asked again whenever another process got between. `command` is the
+ * name of what was asked for, as the domain calls it.
+ */
 export const carryOut = <R, Code extends string, Taken extends string>(
   kit: CommandKit,
+  command: string,
   streams: readonly string[],
-  { idempotency }: Pick<CommandOptions, 'idempotency'>,
+  options: Pick<CommandOptions, 'idempotency'>,
   decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
 ): Promise<Outcome<R, Code | Taken>> =>
-  kit.queue.inLine(streams, async () => {
-    const patience = performance.now() + PATIENCE;
-    do {
-      const decided = await decide();
-      if (decided.kind !== 'plans') return decided;
-      const [{ done, append }] = decided.plans;
-      const writes =
-        decided.plans.some((one) => one.done.changed) || decided.rows.length > 0 || idempotency !== undefined;
-      if (!writes) return { ...done, stream: append.stream, published: undefined };
-      const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), decided.plans);
-      if (outcome) return outcome;
-      metrics.commandRetries.inc({ service: kit.service });
-      await pause(Math.random() * PAUSE);
-    } while (performance.now() < patience);
-    throw new Contended('other processes write to this at the same time');
-  });
+  observed(kit.service, command, () => kit.queue.inLine(streams, () => untilSettled(kit, options, decide)));
+
+const untilSettled = async <R, Code extends string, Taken extends string>(
+  kit: CommandKit,
+  { idempotency }: Pick<CommandOptions, 'idempotency'>,
+  decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
+): Promise<{ readonly outcome: Outcome<R, Code | Taken>; readonly plans: readonly Plan<unknown, Taken>[] }> => {
+  const patience = performance.now() + PATIENCE;
+  do {
+    const decided = await decide();
+    if (decided.kind !== 'plans') return { outcome: decided, plans: [] };
+    const { plans, rows } = decided;
+    const [{ done, append }] = plans;
+    const writes = plans.some((one) => one.done.changed) || rows.length > 0 || idempotency !== undefined;
+    if (!writes) return { outcome: { ...done, stream: append.stream, published: undefined }, plans };
+    const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), plans);
+    if (outcome) return { outcome, plans };
+    metrics.commandRetries.inc({ service: kit.service });
+    await pause(Math.random() * PAUSE);
+  } while (performance.now() < patience);
+  throw new Contended('other processes write to this at the same time');
+};
 
 const commitOf = (
   { plans, reliesOn, rows }: Plans<unknown, string>,

@@ -1,36 +1,41 @@
-/** A command as it is seen from outside: counted by what became of it, timed, and a span of the trace that asked for it. */
+/** Commands as they are seen from outside, from whatever door they come: counted by what became of them, and timed. */
 import { metrics } from '../telemetry/metrics.ts';
-import { beginSpan } from '../telemetry/tracing.ts';
-import { inTrace } from './caused.ts';
-import { Contended, type Outcome } from './outcome.ts';
-import type { CommandContext } from './plan.ts';
+import { Contended } from './outcome.ts';
 
-/** Runs one command of a service; `command` is its name, as the domain calls it. */
-export const observed = async <R, Code extends string>(
+/** What became of one: the kinds of an outcome, and of what was thrown. */
+export type Ended =
+  | { readonly kind: 'done'; readonly changed: boolean }
+  | { readonly kind: 'rejected'; readonly code: string }
+  | { readonly kind: 'stale' | 'seen' | 'in-flight' | 'contended' | 'failed' };
+/** A command by its name in the domain, and how it ended. */
+export type Decided = { readonly command: string; readonly ended: Ended };
+
+/** Counts one that began at an instant of performance.now(). */
+export const count = (service: string, { command, ended }: Decided, began: number): void => {
+  const outcome = ended.kind === 'done' && !ended.changed ? 'unchanged' : ended.kind;
+  metrics.commands.inc({ service, command, outcome });
+  metrics.commandSeconds.observe({ service }, (performance.now() - began) / 1_000);
+  if (ended.kind === 'rejected') metrics.rejections.inc({ service, command, code: ended.code });
+};
+
+/**
+ * Runs a command of a service, and counts what became of it. What is done may be several commands in one commit: `plans`,
+ * each counted by itself; whatever else happens to them happened to `command`.
+ */
+export const observed = async <Outcome extends Ended>(
   service: string,
   command: string,
-  context: CommandContext,
-  run: (context: CommandContext) => Promise<Outcome<R, Code>>,
-): Promise<Outcome<R, Code>> => {
+  run: () => Promise<{ readonly outcome: Outcome; readonly plans: readonly Planned[] }>,
+): Promise<Outcome> => {
   const began = performance.now();
-  const span = beginSpan(command, {
-    parent: context.traceparent,
-    attributes: { 'taskwire.service': service, 'taskwire.command': command },
-  });
-  const count = (outcome: string): void => {
-    span.set({ 'taskwire.outcome': outcome });
-    metrics.commands.inc({ service, command, outcome });
-    metrics.commandSeconds.observe({ service }, (performance.now() - began) / 1_000);
-  };
   try {
-    const outcome = await run(inTrace(context, span));
-    count(outcome.kind === 'done' && !outcome.changed ? 'unchanged' : outcome.kind);
-    if (outcome.kind === 'rejected') metrics.rejections.inc({ service, command, code: outcome.code });
-    span.end();
+    const { outcome, plans } = await run();
+    if (outcome.kind !== 'done') count(service, { command, ended: outcome }, began);
+    else for (const { command, done } of plans) count(service, { command, ended: done }, began);
     return outcome;
   } catch (error) {
-    count(error instanceof Contended ? 'contended' : 'failed');
-    span.end(error instanceof Error ? error.name : typeof error);
+    count(service, { command, ended: { kind: error instanceof Contended ? 'contended' : 'failed' } }, began);
     throw error;
   }
 };
+type Planned = { readonly command: string; readonly done: Ended };

@@ -1,5 +1,5 @@
 /** From a stream's past and a command to what shall be committed: load, decide, fold, seal. Commits nothing itself. */
-import { type Event, isRejection, type Meta } from '../decider.ts';
+import { type Event, isRejection, type Meta, type Named } from '../decider.ts';
 import type { EventCatalog } from '../event-store/catalog.ts';
 import { sealEvent } from '../event-store/codec.ts';
 import { type Metadata, type NewEvent, type RecordedEvent, streamName } from '../event-store/event.ts';
@@ -21,6 +21,8 @@ export type CommandContext = Metadata & {
 /** What one command would write. Several plans for different streams may go into one commit. */
 export type Plan<Row_, Taken extends string> = {
   readonly kind: 'plan';
+  /** The command, by its name. */
+  readonly command: string;
   /** The read model's row that the command found; undefined at a birth. */
   readonly before: Row_ | undefined;
   readonly done: Done<Row_>;
@@ -65,7 +67,7 @@ export const standingAfter = <
 /** Loads the stream, and plans on what it left. `ifVersion` is the version that the caller insists on. */
 export const plan = async <
   State,
-  Command,
+  Command extends Named,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
@@ -93,7 +95,7 @@ export const plan = async <
 /** What one command would write, and how the aggregate stands after it: the next command of a batch starts from there. */
 export const planOn = async <
   State,
-  Command,
+  Command extends Named,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
@@ -139,6 +141,7 @@ export const planOn = async <
     kind: 'planned',
     plan: {
       kind: 'plan',
+      command: command.type,
       before: before.row,
       done: { kind: 'done', row, version, changed: events.length > 0 },
       append: { stream, expected: before.version, events },

@@ -1,12 +1,13 @@
 /** What a service declares of a consumer: a name, what it hears, and what becomes of it. */
 import type { CommandKit } from '../commit/command-handler.ts';
 import type { Commit, Row } from '../commit/commit.ts';
+import type { Decided } from '../commit/observed.ts';
 import type { Table } from '../read-models/table.ts';
 import type { Database } from '../sql/database.ts';
 import type { Delivered } from './delivery.ts';
 
-/** What shall be committed with the positions. */
-export type Effects = Omit<Commit, 'idempotency'>;
+/** What shall be committed with the positions; and of which commands it is made, for whoever counts them once it is. */
+export type Effects = Omit<Commit, 'idempotency'> & { readonly decided?: readonly Decided[] };
 export const NO_EFFECTS: Effects = { appends: [], take: [], release: [], rows: [] };
 
 /** What a consumer's handling may use: its own service, and nothing else. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandKit } from '../commit/command-handler.ts';
 import type { Commit, Verdict } from '../commit/commit.ts';
+import { count } from '../commit/observed.ts';
 import type { EventCatalog } from '../event-store/catalog.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
@@ -142,7 +143,8 @@ const portsOf = (
     next: (standing) => reader.next(standing),
     read: (deliveries) => readDeliveries(catalog, commands.keys, types, deliveries),
     carryOut: async (change, events) => {
-      const commit = async (effects: Effects): Promise<CommitVerdict> => {
+      const began = performance.now();
+      const commit = async ({ decided = [], ...effects }: Effects): Promise<CommitVerdict> => {
         const whole: Commit = {
           ...effects,
           rows: [...effects.rows, ...changeRows(post, registration, change)],
@@ -152,6 +154,7 @@ const portsOf = (
         if (verdict === 'accepted') {
           failPoint('after-effect');
           measure(post, events);
+          for (const one of decided) count(commands.service, one, began);
         }
         if (verdict === 'contended') await sleep(PAUSE_WHERE_CONTENDED * Math.random());
         return verdict;

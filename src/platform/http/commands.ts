@@ -1,7 +1,7 @@
 /** A command behind a route: the request becomes a context, the outcome an answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { inTrace } from '../commit/caused.ts';
 import type { CommandKit, CommandOptions } from '../commit/command-handler.ts';
-import { observed } from '../commit/observed.ts';
 import type { Outcome } from '../commit/outcome.ts';
 import type { CommandContext } from '../commit/plan.ts';
 import type { Event } from '../decider.ts';
@@ -11,6 +11,7 @@ import type { IdempotencyRecords } from '../idempotency/records.ts';
 import { newId } from '../keys/ids.ts';
 import type { ReadModel } from '../read-models/fold.ts';
 import { historyOf } from '../read-models/history.ts';
+import { traced } from '../telemetry/tracing.ts';
 import { answerToken, type TokenOf } from './consistency.ts';
 import { idempotencyInFlight, keyedRequest, once } from './idempotency.ts';
 import { etagOf, ifMatch } from './preconditions.ts';
@@ -93,8 +94,20 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
     keyed,
     async () => {
       const ifVersion = location ? undefined : ifMatch(request); // what is being created has no version yet
-      const outcome = await observed(kit.commands.service, commandOf(request), contextOf(request, actor), (context) =>
-        run(context, { ifVersion, idempotency: keyed }),
+      const command = commandOf(request);
+      const { service } = kit.commands;
+      const outcome = await traced(
+        command,
+        {
+          parent: request.trace.traceparent,
+          attributes: { 'taskwire.service': service, 'taskwire.command': command },
+        },
+        async (span) => {
+          const context = inTrace(contextOf(request, actor), span);
+          const outcome = await run(context, { ifVersion, idempotency: keyed });
+          span.set({ 'taskwire.outcome': outcome.kind });
+          return outcome;
+        },
       );
       switch (outcome.kind) {
         case 'done': {

@@ -11,8 +11,10 @@ import type { Aggregate } from '../commit/aggregate.ts';
 import { causedBy, inTrace } from '../commit/caused.ts';
 import type { CommandKit } from '../commit/command-handler.ts';
 import type { Append, Reservation, Row } from '../commit/commit.ts';
+import type { Decided } from '../commit/observed.ts';
+import type { Rejected } from '../commit/outcome.ts';
 import { type CommandContext, type Plan, planOn, type Standing, standingAfter } from '../commit/plan.ts';
-import type { About, Event } from '../decider.ts';
+import type { About, Event, Named } from '../decider.ts';
 import type { Consumer, ConsumerKit, Effects } from '../event-bus/consumer.ts';
 import type { Delivered } from '../event-bus/delivery.ts';
 import { type RecordedEvent, streamName } from '../event-store/event.ts';
@@ -43,19 +45,23 @@ export type Policy<State extends ProjectedRow, E extends Event, Wish> = {
 /** A command that a policy wants carried out; made by `act`. */
 export type Act = {
   readonly stream: string;
-  /** Plans it on how the stream stands, and answers how it stands then; undefined when it was rejected as foreseen. */
+  /** Its name. */
+  readonly command: string;
+  /** Plans it on how the stream stands, and answers how it stands then; or that it was rejected, as foreseen. */
   readonly plan: (
     kit: CommandKit,
     before: unknown,
     past: readonly RecordedEvent[],
     context: CommandContext,
-  ) => Promise<{ readonly plan: Plan<unknown, string>; readonly after: unknown } | undefined>;
+  ) => Promise<
+    { readonly kind: 'planned'; readonly plan: Plan<unknown, string>; readonly after: unknown } | Rejected<string>
+  >;
 };
 
 /** `foreseen` lists every code that the command may be refused with, as no fault of the event. */
 export const act = <
   State,
-  Command,
+  Command extends Named,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
@@ -68,13 +74,14 @@ export const act = <
   foreseen: Readonly<Record<Code, 'ignored'>>,
 ): Act => ({
   stream: streamName(aggregate.streamPrefix, id),
+  command: command.type,
   plan: async (kit, before, past, context) => {
     // `before` is what this very function answered for the same stream, which belongs to one aggregate.
     const standing = (before as Standing<State, R> | undefined) ?? standingAfter(aggregate, eventsOf<E>(past));
     const planned = await planOn(kit, aggregate, id, standing, command, context);
-    if (planned.kind === 'planned') return planned;
-    if (!(planned.code in foreseen)) throw new Error(`${aggregate.streamPrefix}: ${planned.code} was not foreseen`);
-    return undefined;
+    if (planned.kind === 'rejected' && !(planned.code in foreseen))
+      throw new Error(`${aggregate.streamPrefix}: ${planned.code} was not foreseen`);
+    return planned;
   },
 });
 
@@ -120,6 +127,7 @@ const effectsOf = async (
   const release: Reservation[] = [];
   const contexts = new Map<string, CommandContext>();
   const spans: Span[] = [];
+  const decided: Decided[] = [];
   const began = new Date();
   for (const { cause, act } of acts) {
     const context = contexts.get(cause.id) ?? {
@@ -131,7 +139,8 @@ const effectsOf = async (
     // Where this consumer begins anew (retired, registered again), what it did for the same event stands in the stream.
     if (stream.some(({ metadata }) => metadata.causationId === cause.id && metadata.actor === name)) continue;
     const planned = await act.plan(commands, standings.get(act.stream), stream, context);
-    if (planned === undefined) continue;
+    decided.push({ command: act.command, ended: planned.kind === 'rejected' ? planned : planned.plan.done });
+    if (planned.kind === 'rejected') continue;
     const { plan, after } = planned;
     standings.set(act.stream, after);
     const before = appends.get(act.stream);
@@ -142,7 +151,7 @@ const effectsOf = async (
   }
   for (const span of spans) span.end();
   const written = [...appends.values()].filter(({ events }) => events.length > 0);
-  return { appends: written, take, release, rows: [...rows.values()] };
+  return { appends: written, take, release, rows: [...rows.values()], decided };
 };
 
 /** What comes of one event goes on in its trace. */

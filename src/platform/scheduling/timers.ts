@@ -8,7 +8,7 @@ import { causedBy, inTrace } from '../commit/caused.ts';
 import { type CommandKit, carryOut, type Plans } from '../commit/command-handler.ts';
 import { type Rejected, rejected } from '../commit/outcome.ts';
 import { type Plan, planOn, type Standing, standingAfter } from '../commit/plan.ts';
-import type { Event } from '../decider.ts';
+import type { Event, Named } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
 import { eventsOf } from '../event-store/store.ts';
 import { traced } from '../telemetry/tracing.ts';
@@ -30,7 +30,7 @@ export type Timer<Command> = {
  */
 export const timer = <
   State,
-  Command,
+  Command extends Named,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
@@ -46,6 +46,7 @@ export const timer = <
   const decide = async (
     claim: Claim,
     stream: string,
+    command: Command,
   ): Promise<Plans<R | undefined, Taken> | Rejected<Code | 'lease-lost'>> => {
     const [events, isHeld] = await Promise.all([kit.store.load(stream), claim.isHeld()]);
     if (!isHeld) return rejected('lease-lost');
@@ -62,11 +63,11 @@ export const timer = <
     });
     if (newest === undefined || dueAt === null || Date.parse(dueAt) > Date.parse(claim.now)) {
       const right = scheduleRow(dueAt, { id: claim.id, version: standing.version, streamPrefix });
-      return plans(unchanged(stream, standing), right);
+      return plans(unchanged(stream, command.type, standing), right);
     }
     // It may be weeks later: a trace of its own, linked to what set the time.
     const planned = await traced(`timer ${streamPrefix}`, { links: [newest.metadata.traceparent] }, (span) =>
-      planOn(kit, aggregate, claim.id, standing, commandAt(claim.now), inTrace(causedBy(newest, actor), span)),
+      planOn(kit, aggregate, claim.id, standing, command, inTrace(causedBy(newest, actor), span)),
     );
     if (planned.kind === 'rejected') return planned;
     if (!planned.plan.done.changed) throw new Error(`${stream} was due at ${dueAt}, and nothing came of it`);
@@ -75,8 +76,9 @@ export const timer = <
 
   return async (claim) => {
     const stream = streamName(streamPrefix, claim.id);
-    const outcome = await carryOut<R | undefined, Code | 'lease-lost', Taken>(kit, [stream], {}, () =>
-      decide(claim, stream),
+    const command = commandAt(claim.now);
+    const outcome = await carryOut<R | undefined, Code | 'lease-lost', Taken>(kit, command.type, [stream], {}, () =>
+      decide(claim, stream, command),
     );
     if (outcome.kind === 'done') return;
     const code = outcome.kind === 'rejected' ? outcome.code : outcome.kind;
@@ -85,7 +87,11 @@ export const timer = <
 };
 
 /** The stream stays as it is, and must be at this version still. */
-const unchanged = <R>(stream: string, { row, version }: Standing<unknown, R>): Plan<R | undefined, never> => ({
-  ...{ kind: 'plan', before: row, done: { kind: 'done', row, version, changed: false } },
+const unchanged = <R>(
+  stream: string,
+  command: string,
+  { row, version }: Standing<unknown, R>,
+): Plan<R | undefined, never> => ({
+  ...{ kind: 'plan', command, before: row, done: { kind: 'done', row, version, changed: false } },
   ...{ append: { stream, expected: version, events: [] }, take: [], release: [], rows: [] },
 });

@@ -33,7 +33,7 @@ export const readAll = async (
     if (ids.length === 0) return done;
     const streams = ids.map((id) => streamName(inboxEntries.streamPrefix, id));
     let marked = 0;
-    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
+    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, 'MarkEntry', streams, {}, async () => {
       const command = { type: 'MarkEntry', by, read: true } as const;
       const planned = await Promise.all(ids.map((id) => plan(commands, inboxEntries, id, command, context)));
       const plans = planned.filter((one) => one.kind === 'plan').filter(({ done }) => done.changed);

@@ -41,7 +41,7 @@ export const deleteCategory = async (
 
   const letGo = async (ids: readonly TaskId[]): Promise<Published | undefined> => {
     const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
-    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, streams, {}, async () => {
+    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, 'LeaveCategory', streams, {}, async () => {
       const [first, ...others] = await leave(ids);
       return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
     });
@@ -52,6 +52,7 @@ export const deleteCategory = async (
   for (let round = 0; round < ROUNDS; round += 1) {
     const outcome = await carryOut<CategoryRow, CategoryRejection | 'category-not-empty' | 'too-many-tasks', never>(
       commands,
+      'DeleteCategory',
       [streamName(categories.streamPrefix, id)],
       options,
       async () => {
