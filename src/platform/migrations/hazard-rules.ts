@@ -66,7 +66,7 @@ const ofWords = ({ bare, comments, bodies }: SqlStatement): readonly RuleName[] 
   ),
   ...when(
     bare.startsWith('do ') &&
-      bodies.some((body) => /\b(alter\s+table|create\s+(unique\s+)?index|update|delete)\b/i.test(body)),
+      bodies.some((body) => /\b(alter\s+table|create\s+(unique\s+)?index|update|delete|insert|merge)\b/i.test(body)),
     'hidden-statement',
   ),
 ];
@@ -81,10 +81,29 @@ const ofIndexes = ({ bare }: SqlStatement, { alone, made }: Memory): readonly Ru
   return table !== undefined && made.has(table) ? [] : ['index-not-concurrent'];
 };
 
-const WRITE = /^(?:update (?:only )?|delete from (?:only )?)([\w.]+)/;
+const WRITES = /^(with|update|delete|insert|merge|create (unlogged )?table)\b/;
+const NO_TABLE = /\bfor (no key )?update\b|\bdo update set\b|\bdistinct from\b/g;
+const WRITTEN = /\b(?:update|delete from|merge into) (?:only )?([\w.]+)/g;
+/** Rows that are made of rows: `insert … select`, `create table … as`. */
+const FILLED =
+  /\binsert into [\w.]+ (as \w+ )?(\([^)]*\) )?(overriding \w+ value )?\(*(select|with|table)\b|^create [\w.]+ .*\bas \(*(select|with|table)\b/;
+const READ = /\b(?:from|join|table) (?:only |lateral )*([a-z_][\w.]*)(?! ?\(|[\w.])/g;
+const NAMED = /(?:^with (?:recursive )?|, )(\w+) (?:\([^)]*\) )?as (?:(?:not )?materialized )?\(/g;
+/** Whether it writes to, or out of, a table that was there before: as many rows as that has. */
+const writesMany = (bare: string, made: ReadonlySet<string>): boolean => {
+  if (!WRITES.test(bare)) return false;
+  const words = bare.replaceAll(NO_TABLE, '');
+  const of = (pattern: RegExp) => [...words.matchAll(pattern)].map(([, name = '']) => name);
+  const here = new Set([...made, ...of(NAMED)]);
+  const read = FILLED.test(words) ? of(READ).filter((name) => name !== createdBy(bare)) : [];
+  return [...of(WRITTEN), ...read].some((table) => !here.has(table));
+};
+
+const CREATED = /^create (?:unlogged )?table (?:if not exists )?([\w.]+)/;
+const createdBy = (bare: string): string | undefined => CREATED.exec(bare)?.[1];
+
 const ofTable = ({ bare }: SqlStatement, memory: Memory): readonly RuleName[] => {
-  const written = WRITE.exec(bare)?.[1];
-  if (written !== undefined) return memory.made.has(written) ? [] : ['long-write'];
+  if (writesMany(bare, memory.made)) return ['long-write'];
   const { table, actions } = altered(bare);
   if (table === undefined || memory.made.has(table))
     return /^alter (?!index )\w+ [\w.]+ rename /.test(bare) && table === undefined ? ['renaming'] : [];
@@ -146,7 +165,7 @@ const ofWhole = (action: string): readonly RuleName[] => [
 
 /** What a statement makes true for those after it. */
 export const remember = ({ bare }: SqlStatement, { made, added, checks, filled }: Memory): void => {
-  const created = /^create (?:unlogged )?table (?:if not exists )?([\w.]+)/.exec(bare)?.[1];
+  const created = createdBy(bare);
   if (created !== undefined) made.add(created);
   const { table, actions } = altered(bare);
   for (const action of actions) {

@@ -61,9 +61,23 @@ describe('refused on a table that was there before', () => {
     ['alter table t set unlogged', 'table-rewrite'],
     ['update t set a = 1', 'long-write'],
     ['delete from t where a = 1', 'long-write'],
+    ['insert into t (a, b) select a, b from u where b > 0', 'long-write'],
+    ['insert into t overriding system value (select * from only shop.u)', 'long-write'],
+    [
+      'insert into t as x (a) with v as (select a from u) select a from v on conflict (a) do update set a = 1',
+      'long-write',
+    ],
+    ['insert into t table u', 'long-write'],
+    ['create table t as select a from u', 'long-write'],
+    ['create unlogged table if not exists t (a, b) as (select a, b from u)', 'long-write'],
+    ['with old as (select a from t limit 10) delete from t using old where t.a = old.a', 'long-write'],
+    ['with changed as (update t set a = 1 returning a) select count(*) from changed', 'long-write'],
+    ['with recursive v(a) as not materialized (select a from u) insert into t select a from v', 'long-write'],
+    ['merge into t using u on t.a = u.a when matched then update set b = u.b', 'long-write'],
     ['alter table t rename column a to b', 'renaming'],
     ['alter table t rename to u', 'renaming'],
     ['do $$ begin alter table t add primary key (a); end $$', 'hidden-statement'],
+    ['do $$ begin insert into t select a from u; end $$', 'hidden-statement'],
     ['commit', 'transaction-control'],
     // In a migration that somebody has not finished.
     ['-- TODO say which\nselect 1', 'unfinished'],
@@ -96,12 +110,22 @@ describe('let through', () => {
     'drop table t',
     'create function f() returns trigger language plpgsql as $$ begin update t set a = 1; end $$',
     "insert into t (a) values ('vacuum full t; update t set a = 1')",
+    'insert into t (a, b) values (1, (select max(b) from u)) on conflict (a) do update set b = excluded.b',
+    'insert into t default values',
+    "insert into t (a) select unnest(array['one', 'two'])",
+    'insert into t (a) select n from generate_series(1, 9) as n where n is distinct from 3',
+    'with n as (select a from u for update) select count(*) from n',
+    'create view v as select a from t',
+    'create table t (a integer, b integer generated always as (a * 2) stored)',
   ])('%s', (sql) => expect(rulesOf(sql)).toEqual([]));
 
   test('whatever is done to a table that the same file makes', () => {
     const sql =
       'create table t (a integer); create index t_a on t (a); alter table t add primary key (a); update t set a = 1;';
     expect(rulesOf(sql)).toEqual([]);
+    const fill =
+      'create table t as select 1 as a; insert into t select a from t; with x as (delete from t) update t set a = 1;';
+    expect(rulesOf(fill)).toEqual([]);
     expect(rulesOf('create table u (a integer);', sql.replace('create table t', 'create table v'))).not.toEqual([]);
   });
   test('an index made beside the writers, in a file without a transaction', () =>

@@ -46,7 +46,13 @@ export const metrics = {
   ),
   httpProblems: counter('http_problems_total', 'Problem documents answered, by code.', 'code'),
 
-  commands: counter('commands_total', 'Commands of whoever gave them, by what became of them.', 'service', 'command', 'outcome'),
+  commands: counter(
+    'commands_total',
+    'Commands of whoever gave them, by what became of them.',
+    'service',
+    'command',
+    'outcome',
+  ),
   commandSeconds: histogram('command_seconds', 'From the queue of the stream to the commit.', SHORT, 'service'),
   rejections: counter('rejections_total', 'Commands that the rules refused, by code.', 'service', 'command', 'code'),
   commandRetries: counter('command_retries_total', 'Decisions made anew, for another process wrote.', 'service'),
