@@ -8,12 +8,13 @@ import { consumersAdopt, consumersList, consumersRetire } from './cli/consumers.
 import { deadLettersList, deadLettersShow } from './cli/dead-letters.ts';
 import { deadLettersDiscard } from './cli/discard.ts';
 import { eventsShow, eventsTail } from './cli/events.ts';
+import { keysList, keysRewrap } from './cli/keys.ts';
 import { migrateNow, migrateStatus } from './cli/migrate.ts';
 import { migrateCheck, migrateNew } from './cli/migrate-new.ts';
 import { UsageError } from './cli/output.ts';
 import { projectionsList, projectionsRebuild, projectionsVerify } from './cli/projections.ts';
 import { deadLettersRedrive } from './cli/redrive.ts';
-import { eventsRestore, eventsVerify } from './cli/restore.ts';
+import { eventsRepublish, eventsRestore, eventsVerify } from './cli/restore.ts';
 import { rolesApply, rolesPrint } from './cli/roles.ts';
 import { topicsApply } from './cli/topics.ts';
 import { eventsTrace } from './cli/trace.ts';
@@ -122,6 +123,24 @@ roles
   .addHelpText('after', examples('taskwire roles apply --passwords logins.txt'))
   .action(rolesApply);
 
+const keys = program.command('keys').description('put a new MASTER_KEY or PASSWORD_PEPPER in the place of an old one');
+keys
+  .command('list')
+  .description('list the secrets of both, and how much still needs each: what nothing needs may be taken out')
+  .option(...AS_JSON)
+  .addHelpText('after', examples('taskwire keys list'))
+  .action(keysList);
+keys
+  .command('rewrap')
+  .description('wrap every key of personal data with the first secret of MASTER_KEY, while everything runs')
+  .option(...AS_JSON)
+  .addHelpText(
+    'after',
+    '\nEvery process must have the new secret first in its MASTER_KEY by then. Twice is once.\n' +
+      examples('MASTER_KEY=NEW,OLD taskwire keys rewrap'),
+  )
+  .action(keysRewrap);
+
 const events = program.command('events').description('look into the event stores');
 events
   .command('show <stream>')
@@ -169,6 +188,16 @@ events
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire events restore --from kafka --service task'))
   .action(eventsRestore);
+events
+  .command('republish')
+  .description(
+    'empty a service’s topics and publish all that it ever said once more, for a broker that lost some of it; the service must be stopped',
+  )
+  .requiredOption('--to <bus>', 'where to: kafka')
+  .requiredOption('--service <name>', 'whose events')
+  .option(...AS_JSON)
+  .addHelpText('after', examples('taskwire events republish --to kafka --service task'))
+  .action(eventsRepublish);
 
 const consumers = program.command('consumers').description('look after those who hear of events');
 consumers

@@ -1,13 +1,13 @@
-/** taskwire events verify and restore: the store beside what the broker holds of it. */
+/** taskwire events verify, restore and republish: the store beside what the broker holds of it. */
 import { readConfig } from '#platform/config/config.ts';
 import { addTo, type Difference, type Digests, differencesOf } from '#platform/event-bus/digest.ts';
 import { readFeed } from '#platform/event-bus/feed.ts';
-import { readCheckpoint } from '#platform/event-bus/relaying.ts';
-import { isRunning, type RestoreReport, restoreFromBus } from '#platform/event-bus/restore.ts';
+import { readCheckpoint, refuseSetBack, rewindRelay, topicsOfSource } from '#platform/event-bus/relaying.ts';
+import { isRunning, restoreFromBus } from '#platform/event-bus/restore.ts';
 import { comparePositions, FEED_START } from '#platform/event-store/event.ts';
 import { deriveAgain, type TakenByOthers } from '#platform/read-models/derive-again.ts';
 import { type Database, openDatabase, type Session } from '#platform/sql/database.ts';
-import { SERVICES, whereIs } from '../installation.ts';
+import { SERVICES, topicsOf, whereIs } from '../installation.ts';
 import { createMeter } from './meter.ts';
 import { counted, endWithReader, say, sayJson, table, UsageError } from './output.ts';
 import { brokerOf } from './topics.ts';
@@ -117,7 +117,37 @@ export const eventsRestore = async ({ from, service, json }: Options): Promise<v
 };
 const STEPS = { look: 'comparing', insert: 'bringing back' } as const;
 
-const withOwner = (service: string, run: (session: Session) => Promise<RestoreReport>): Promise<RestoreReport> =>
+export const eventsRepublish = async (options: Omit<Options, 'from'> & { readonly to: string }): Promise<void> => {
+  const { to, service, json } = options;
+  if (to !== 'kafka') throw new UsageError('--to knows kafka alone');
+  if (service === undefined) throw new UsageError('--service must say whose events are to be published once more');
+  named(service);
+  const config = readConfig('gateway');
+  const settings = brokerOf(config);
+  const [{ openKafkaBus }, { emptyTopics }] = await Promise.all([
+    import('#platform/event-bus/kafka/kafka-bus.ts'),
+    import('#platform/event-bus/kafka/topics.ts'),
+  ]);
+  const topics = topicsOf(config).filter(({ name }) => topicsOfSource(service).includes(name));
+  const bus = openKafkaBus(settings);
+  try {
+    await withOwner(service, async (_session, owner) => {
+      await refuseSetBack(owner, bus, service);
+      await rewindRelay(owner); // first: what is published twice does no harm
+      await emptyTopics(settings, topics);
+    });
+  } finally {
+    await bus.close();
+  }
+  if (json) return sayJson({ service, topics: topics.map(({ name }) => name) });
+  say(
+    `${service}: ${topics.map(({ name }) => name).join(' and ')} are empty; once the service runs, it publishes all that it ever said.`,
+    'Nobody hears anything twice. How far it is: /health/events, and `taskwire events verify --from kafka`.',
+  );
+};
+
+/** Runs as the owner of a service's store. Refuses while one of its processes is connected. */
+const withOwner = <T>(service: string, run: (session: Session, owner: Database) => Promise<T>): Promise<T> =>
   withMigratedDatabase(async (config, shared) => {
     const described = SERVICES.find(({ name }) => name === service);
     if (described === undefined) throw new UsageError(`there is no service ${service}`);
@@ -128,7 +158,7 @@ const withOwner = (service: string, run: (session: Session) => Promise<RestoreRe
     try {
       if (await isRunning(session, service))
         throw new Error(`the ${service} service runs: stop it first, with all its copies`);
-      return await run(session);
+      return await run(session, owner);
     } finally {
       await session.close();
       await owner.close();

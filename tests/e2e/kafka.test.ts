@@ -130,8 +130,21 @@ kafka.describe('on Apache Kafka', () => {
     const taken = { email: 'bob@example.org', username: 'bob', password: PASSWORD };
     await expect(call(third, '/api/v1/auth/register', { body: taken })).rejects.toThrow('409');
     expect(await mailsOf(third, 'bob'), 'he had his mail').toBeLessThanOrEqual(1);
+    const whileItRuns = await run('events', 'republish', '--to', 'kafka', '--service', 'task');
+    expect(whileItRuns.said).toContain('the task service runs: stop it first');
     await stop(third);
     const atLast = await run('events', 'verify', '--from', 'kafka', '--json');
     expect(atLast, atLast.said).toMatchObject({ code: 0 });
+
+    // The other way round: the broker loses what the tasks said.
+    const emptied = await run('events', 'republish', '--to', 'kafka', '--service', 'task');
+    expect(emptied, emptied.said).toMatchObject({ code: 0 });
+    const fourth = await bed.start({ env });
+    await call(fourth, '/api/v1/tasks', { token: adaThen, body: { title: 'at last' } });
+    await published(fourth);
+    await stop(fourth);
+    const whole = await run('events', 'verify', '--from', 'kafka', '--json', '--service', 'task');
+    expect(whole, whole.said).toMatchObject({ code: 0 });
+    expect(whole.said).toContain('"unpublished": 0');
   });
 });

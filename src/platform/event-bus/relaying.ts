@@ -96,6 +96,11 @@ const STORE = statement(
    on conflict (topic, lane) do update set era = excluded.era, tx = excluded.tx, position = excluded.position
    returning lane`,
 );
+const REWIND = statement(
+  'relay-rewind',
+  `with forgotten as (delete from relay_lane)
+   update relay set revision = revision + 1, era = $1, tx = $2::xid8, position = $3, updated_at = clock_timestamp() returning 1`,
+);
 const SEEN = statement('relay-seen', 'update relay set seen_era = $1 returning 1');
 const LACKING = statement(
   'relay-lacking',
@@ -123,11 +128,8 @@ export const openRelay = (options: RelayOptions): Relay => {
   /** Whether the broker was seen to hold nothing that is not here. Rejects with StoreSetBack, or where it cannot be asked. */
   const look = async (): Promise<void> => {
     const [row] = await database.write<{ era: number }>(CURRENT_ERA, []);
-    const known = await publisher.newest(source, topicsOfSource(source));
-    const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
-    const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
-    if (lacking === undefined || row === undefined) throw new Error('the store did not answer');
-    if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
+    if (row === undefined) throw new Error('the store did not answer');
+    await refuseSetBack(database, publisher, source);
     await database.write(SEEN, [row.era]);
     hasSeen = true;
   };
@@ -278,6 +280,29 @@ export const readCheckpoint = async (database: Database): Promise<Checkpoint> =>
   ]);
   return { revision, position: { era, tx, position }, lanes: new Map(lanes) };
 };
+/** Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. */
+export const refuseSetBack = async (
+  database: Database,
+  publisher: Pick<Publisher, 'newest'>,
+  source: string,
+): Promise<void> => {
+  const known = await publisher.newest(source, topicsOfSource(source));
+  const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
+  const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
+  if (lacking === undefined) throw new Error('the store did not answer');
+  if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
+};
+
+/**
+ * Sets a service's relay back to the beginning: all is published once more, and to whoever heard it these are twins. No
+ * relay of the service may run, and its topics must hold nothing: a consumer stands still where something is missing, and
+ * would not get to what comes behind that.
+ */
+export const rewindRelay = async (database: Database): Promise<void> => {
+  const { era, tx, position } = FEED_START;
+  await database.write(REWIND, [era, tx, position]);
+};
+
 const laneOfName = (name: string) => {
   const cut = name.lastIndexOf('/');
   return { topic: name.slice(0, cut), lane: Number(name.slice(cut + 1)) };

@@ -7,9 +7,9 @@ import { openFetcher } from '../../../src/platform/event-bus/kafka/fetcher.ts';
 import { openKafkaBus } from '../../../src/platform/event-bus/kafka/kafka-bus.ts';
 import { readAll } from '../../../src/platform/event-bus/kafka/tail.ts';
 import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-specs.ts';
-import { applyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
+import { applyTopics, emptyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
 import { openLogBus } from '../../../src/platform/event-bus/log-bus.ts';
-import { openRelay, type Relay } from '../../../src/platform/event-bus/relaying.ts';
+import { openRelay, type Relay, rewindRelay } from '../../../src/platform/event-bus/relaying.ts';
 import { laneOf } from '../../../src/platform/event-store/lane.ts';
 import { statement } from '../../../src/platform/sql/database.ts';
 import { createLogger } from '../../../src/platform/telemetry/logger.ts';
@@ -22,16 +22,18 @@ import { hearing } from './heard.ts';
 
 const RELAYS = statement('relays', `select holder from consumer_lease where consumer = 'relay'`);
 
+const TOPICS = topicsOfServices(['note'], { partitions: 4, replicas: 1 });
+
 kafka.describe('an installation with a broker', () => {
   let cluster: Cluster | undefined;
   const settings = () => ({ bootstrapServers: cluster?.bootstrap.split(',') ?? [] });
-  const relays: (() => Promise<unknown>)[] = [];
+  const relays: { readonly health: Relay['health']; readonly stop: () => Promise<unknown> }[] = [];
   beforeAll(async () => {
     cluster = await startKafka();
-    await applyTopics(settings(), topicsOfServices(['note'], { partitions: 4, replicas: 1 }));
+    await applyTopics(settings(), TOPICS);
   }, 120_000);
   afterEach(async () => {
-    await Promise.all(relays.splice(0).map((stop) => stop()));
+    await Promise.all(relays.splice(0).map(({ stop }) => stop()));
   });
   afterAll(() => cluster?.stop());
 
@@ -45,7 +47,7 @@ kafka.describe('an installation with a broker', () => {
     const { database, committed } = bed.producer();
     const publisher = openKafkaBus(settings());
     const relay = openRelay({ source: 'note', database, publisher, committed, logger: createLogger('silent') });
-    relays.push(() => relay.stop().then(() => publisher.close()));
+    relays.push({ health: relay.health, stop: () => relay.stop().then(() => publisher.close()) });
     void relay.start();
     return relay;
   };
@@ -113,6 +115,36 @@ kafka.describe('an installation with a broker', () => {
     ).toBe(true);
     await bed.extend(id, 'three');
     await hears(id, [1, 2, 3]);
+  });
+
+  test('that lost a topic is given it again: what was missed is heard, and nothing twice', {
+    timeout: 90_000,
+  }, async () => {
+    isMoved = true;
+    const { database } = bed.producer();
+    publish();
+    const listening = await bed.listen([hearing()]);
+    const heard = await Promise.all(upTo(20).map(() => bed.say('one', 'two')));
+    for (const id of heard) await hears(id, [1, 2]);
+    await bed.stop(listening);
+    const missed = await Promise.all(upTo(20).map(() => bed.say('one')));
+    for (const id of heard.slice(0, 10)) await bed.extend(id, 'three');
+    await until('all to be published', async () => (await relays.at(-1)?.health())?.backlog.events === 0);
+    await emptyTopics(settings(), TOPICS); // lost
+
+    await bed.listen([hearing()]);
+    for (const id of missed) await bed.extend(id, 'two');
+    await until('the gap to be told', () => bed.logged().some(({ msg }) => /missing/i.test(msg)), 30_000);
+    await relays.pop()?.stop();
+    await rewindRelay(database);
+    await emptyTopics(settings(), TOPICS);
+    publish();
+    for (const id of missed) await hears(id, [1, 2]);
+    for (const [n, id] of heard.entries()) {
+      await hears(id, n < 10 ? [1, 2, 3] : [1, 2]);
+      expect(await heardOf(id)).toEqual(n < 10 ? [1, 2, 3] : [1, 2]);
+    }
+    expect((await bed.parked()).filter(([name]) => !name.startsWith('record '))).toEqual([]); // those are of the test before
   });
 
   test('a gap in one partition holds up no other', { timeout: 60_000 }, async () => {

@@ -11,7 +11,7 @@ export type Grant = {
   readonly operations: readonly Operation[];
 };
 /** Whoever may read, or write, may also see that a topic is there. */
-export type Operation = 'Read' | 'Write' | 'Create' | 'Describe' | 'DescribeConfigs' | 'AlterConfigs';
+export type Operation = 'Read' | 'Write' | 'Create' | 'Delete' | 'Describe' | 'DescribeConfigs' | 'AlterConfigs';
 export type Participant = {
   readonly service: string;
   readonly principal: string;
@@ -22,8 +22,8 @@ export type Participant = {
 
 /**
  * A service writes its own topics and reads their end, to see that its store was not set back; it reads what it hears, as
- * groups by its own name. What is private to a service, only it and the operators read. Operators make topics, see how
- * they are kept and how far everybody is, and bring a store back; they write no event.
+ * groups by its own name. What is private to a service, only it and the operators read. Operators make and
+ * empty topics, see how they are kept and how far everybody is, and bring a store back; they write no event.
  */
 export const grantsOf = (
   services: readonly Participant[],
@@ -41,7 +41,7 @@ export const grantsOf = (
   ]),
   {
     ...{ principal: operators, on: 'topic', names: topics, prefixed: false },
-    operations: ['Create', 'Read', 'DescribeConfigs', 'AlterConfigs'],
+    operations: ['Create', 'Delete', 'Read', 'DescribeConfigs', 'AlterConfigs'],
   },
   { principal: operators, on: 'group', names: ['*'], prefixed: false, operations: ['Describe'] },
 ];

@@ -65,6 +65,7 @@ const OPERATIONS: Readonly<Record<Operation, Acl['operation']>> = {
   Read: AclOperations.READ,
   Write: AclOperations.WRITE,
   Create: AclOperations.CREATE,
+  Delete: AclOperations.DELETE,
   Describe: AclOperations.DESCRIBE,
   DescribeConfigs: AclOperations.DESCRIBE_CONFIGS,
   AlterConfigs: AclOperations.ALTER_CONFIGS,

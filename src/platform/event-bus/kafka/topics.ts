@@ -3,6 +3,7 @@
  * is lost, and of as many partitions as they were made with. The broker never makes one by itself: it would have its
  * defaults, and forget after a week.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka';
 import { asked, clientOptions, isProtocolError, type KafkaSettings } from './client.ts';
 import type { TopicSpec } from './topic-specs.ts';
@@ -49,6 +50,20 @@ export const applyTopics = async (
     await admin.close().catch(() => undefined); // all that was asked is answered
   }
 };
+
+/** Throws away what topics hold: they are there afterwards, empty and as they must be. Rejects with BrokerUnavailable. */
+export const emptyTopics = async (settings: KafkaSettings, specs: readonly TopicSpec[]): Promise<void> => {
+  const admin = new Admin(clientOptions(settings, 'taskwire-topics'));
+  try {
+    const existing = new Set(await asked(admin.listTopics({})));
+    const doomed = specs.map(({ name }) => name).filter((name) => existing.has(name));
+    if (doomed.length > 0) await asked(admin.deleteTopics({ topics: doomed }));
+    for (const spec of specs) while (!(await make(admin, spec))) await sleep(SWEPT); // its name is taken for a moment
+  } finally {
+    await admin.close().catch(() => undefined); // all that was asked is answered
+  }
+};
+const SWEPT = 200;
 
 /** False where another process made it just now. */
 const make = async (admin: Admin, spec: TopicSpec): Promise<boolean> => {
