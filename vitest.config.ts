@@ -10,8 +10,8 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 2,
     // Bounds that are promised are asserted; this one only ends what hangs, also on a machine with much else to do.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     allowOnly: false,
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', closingLine],

@@ -59,7 +59,7 @@ test('there are examples to try, in the README first of all', () => {
 });
 
 describe.each(examples)('$document', ({ document, commands }) => {
-  test('its commands answer what it shows', { timeout: 120_000 }, async () => {
+  test('its commands answer what it shows', { timeout: 300_000 }, async () => {
     await before[document]?.();
     const outputs = run(commands.map(({ command }) => command));
     const wrong = commands.filter(({ output }, n) => !fits(output, outputs[n] ?? ''));
@@ -100,7 +100,7 @@ test('every npm script that a document names exists', () => {
   expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([]);
 });
 
-test('every option that npx taskwire is shown with is one of its commands', { timeout: 120_000 }, () => {
+test('every option that npx taskwire is shown with is one of its commands', { timeout: 300_000 }, () => {
   const shown = documents.flatMap((document) =>
     [...readFileSync(document, 'utf8').matchAll(/(?:npx |`)taskwire ([a-z-]+)(?: ([a-z]+))?/g)].map(
       ([, ...words]) => words,

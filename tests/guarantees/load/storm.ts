@@ -98,7 +98,7 @@ const startAndKill = async (system: System, end: End, writers: Writers): Promise
 };
 
 /** Something was acknowledged from now on: it is really under load. Answers after how many ms. */
-export const acknowledgedSince = async ({ entries }: Writers, bound = 20_000): Promise<number> => {
+export const acknowledgedSince = async ({ entries }: Writers, bound = 60_000): Promise<number> => {
   const from = entries.length;
   const began = performance.now();
   while (!entries.slice(from).some(({ answered }) => answered === 'acknowledged')) {
