@@ -13,7 +13,9 @@ import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
 const TOPICS = ['user.events', 'task.events'];
-const ROUNDS = { short: 2, full: 5 };
+const ROUNDS = { short: 2, full: 4 };
+/** ms between them. */
+const APART = { short: 1_000, full: 60_000 };
 const TIMES = 5;
 
 /** Puts all that the services said behind it once more, several times. Answers how many records those were. */
@@ -56,7 +58,7 @@ export const twins = scenario('twins', {
         await startNaiveListener(world, installation);
         for (let round = 0; round < ROUNDS[stage.form]; round += 1) {
           await acknowledgedSince(writers);
-          await pause(1_000);
+          await pause(APART[stage.form]);
           repeated += await repeatAll(installation.cluster.bootstrap);
           stage.report(`${repeated} twins`);
         }
