@@ -100,6 +100,9 @@ describe.each(FILES)('%s', (file) => {
     for (const { name } of services.filter((one) => isOurs(one) && one.command?.[0] === 'start')) {
       expect([...waits(name)], name).toEqual(expect.arrayContaining(['postgres', 'redis', 'migrate', 'topics']));
     }
+    if (file === 'docker-compose.prod.yml') {
+      for (const name of ['user', 'task', 'notification']) expect([...waits(name)], name).toContain('roles');
+    }
   });
   test('says nothing to our processes that is no setting of theirs', () => {
     const said = services.filter(isOurs).flatMap(({ environment = {} }) => Object.keys(environment));
@@ -189,6 +192,9 @@ describe('docker-compose.prod.yml', () => {
     }
     const needed = [
       'DB_PASSWORD',
+      'USER_DB_PASSWORD',
+      'TASK_DB_PASSWORD',
+      'NOTIFICATION_DB_PASSWORD',
       'REDIS_PASSWORD',
       'JWT_PRIVATE_KEYS',
       'MASTER_KEY',
