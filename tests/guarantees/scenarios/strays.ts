@@ -60,21 +60,22 @@ const openForger = ({ cluster }: DistributedInstallation) => {
         }
       }
     },
-    /** All that the tasks' topic holds, again and backwards. Answers how much that was. */
+    /** All that was said of tasks, again and backwards. Answers how much that was. */
     backwards: async (): Promise<number> => {
+      const seen = new Set<string>(); // what was repeated is not repeated again: it would double each time
       const fetcher = openFetcher(settings, 'somebody-reads');
       let repeated = 0;
       for await (const { topic, partition, records } of readAll(fetcher, ['task.events'])) {
         const messages = records.toReversed().flatMap(({ key, value, headers }) => {
           if (key === null || value === null || value.length > 100_000) return [];
           const named = headers.flatMap(([name, text]) => (name && text ? [[name, text] as const] : []));
+          const position = String(named.find(([name]) => String(name) === 'ce_position')?.[1] ?? '');
+          if (position === '' || seen.has(position)) return [];
+          seen.add(position);
           return [{ topic, partition, key, value, headers: new Map(named) }];
         });
-        const isOurs = messages.filter(({ headers }) =>
-          [...headers.keys()].some((name) => `${name}` === 'ce_position'),
-        );
-        if (isOurs.length > 0) await producer.send({ messages: isOurs, acks: ProduceAcks.ALL });
-        repeated += isOurs.length;
+        if (messages.length > 0) await producer.send({ messages, acks: ProduceAcks.ALL });
+        repeated += messages.length;
       }
       await fetcher.close();
       return repeated;
