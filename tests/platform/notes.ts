@@ -14,7 +14,7 @@ import { integer, orNull, type RowOf, table, text, uuid } from '../../src/platfo
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
 
 export const SCHEMA = 'task_service';
-export const MASTER_KEY = 'a master key for tests, of 32 bytes or more';
+export const MASTER_KEY = 'a master key for tests of 32 bytes or more';
 
 const words = { ...Type.String(), 'x-personal': true };
 const closed = { additionalProperties: false } as const;

@@ -91,6 +91,10 @@ describe('production', () => {
   const PASSWORD = 'Vb8nQz4tLw1xRk6y';
   const more = { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }) };
   const keys = (...all: readonly object[]) => JSON.stringify({ keys: all });
+  const SECRETS =
+    'must have at least 32 characters; of several secrets each, newest first, with commas and no spaces between';
+  const OTHER = 'Hn5YpWc8ZrGt2LkXv7QjMb4SfDa9UeCx';
+  const OLDER = 'Jw3TgVx6NqPz9RhKs1LyFb8CmDe5AuWo';
   const RANDOM = 'must be random in production: this is an example, or repeats itself';
   const HTTPS =
     'PUBLIC_URL must begin with https:// in production, unless it is this machine: passwords and tokens go there';
@@ -100,7 +104,14 @@ describe('production', () => {
   const SASL = { KAFKA_USERNAME: 'task-service', KAFKA_PASSWORD: PASSWORD };
 
   test.each<[Record<string, string>, string]>([
-    [{ MASTER_KEY: MASTER_KEY.slice(0, 31) }, 'MASTER_KEY must NOT have fewer than 32 characters'],
+    [{ MASTER_KEY: MASTER_KEY.slice(0, 31) }, `MASTER_KEY ${SECRETS}`],
+    [{ MASTER_KEY: `${OTHER},${MASTER_KEY.slice(0, 31)}` }, `MASTER_KEY ${SECRETS}`],
+    [{ MASTER_KEY: `${OTHER}, ${MASTER_KEY}` }, `MASTER_KEY ${SECRETS}`],
+    [{ PASSWORD_PEPPER: `${OTHER},` }, `PASSWORD_PEPPER ${SECRETS}`],
+    [{ MASTER_KEY: `${MASTER_KEY},${'m'.repeat(32)},${'n'.repeat(32)}` }, `MASTER_KEY ${RANDOM}`],
+    [{ MASTER_KEY: `${MASTER_KEY},${OTHER},${MASTER_KEY}` }, 'MASTER_KEY must name each secret once'],
+    [{ PASSWORD_PEPPER: `${OTHER},${MASTER_KEY}` }, 'MASTER_KEY and PASSWORD_PEPPER must differ'],
+    [{ PASSWORD_PEPPER: `${OTHER},${OLDER}`, METRICS_TOKEN: OLDER }, 'PASSWORD_PEPPER and METRICS_TOKEN must differ'],
     [{ MASTER_KEY: 'change-me-change-me-change-me-now!' }, `MASTER_KEY ${RANDOM}`],
     [{ MASTER_KEY: 'm'.repeat(32) }, `MASTER_KEY ${RANDOM}`],
     [{ PASSWORD_PEPPER: 'kE9vXw2r'.repeat(4) }, `PASSWORD_PEPPER ${RANDOM}`],
@@ -123,7 +134,7 @@ describe('production', () => {
     [{ SMTP_URL: 'smtp://127.0.0.1.example.org?tls=off' }, IN_CLEAR],
   ])('is refused with %j, and the value is not quoted', (change, fault) => {
     expect(faultsOf({ ...PRODUCTION, ...change })).toEqual([fault]);
-    expect(faultsOf({ ...change }), 'and only in production').toHaveLength(fault.endsWith('32 characters') ? 1 : 0);
+    expect(faultsOf({ ...change }), 'and only in production').toHaveLength(fault.endsWith(SECRETS) ? 1 : 0);
   });
 
   test('all weak settings are named at once', () => {
@@ -151,6 +162,7 @@ describe('production', () => {
     { KAFKA_SASL_MECHANISM: 'PLAIN', KAFKA_TLS: 'system', ...SASL },
     { JWT_PRIVATE_KEYS: keys(key, { ...more, kid: 'two' }) },
     { PUBLIC_URL: 'http://localhost:8000' },
+    { MASTER_KEY: `${MASTER_KEY},${OTHER}`, PASSWORD_PEPPER: `${OLDER},${PRODUCTION.PASSWORD_PEPPER}` },
     { MASTER_KEY: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
   ])('is not refused with %j', (change) => expect(faultsOf({ ...PRODUCTION, ...change })).toEqual([]));
   test('never takes what is random for an example', () => {

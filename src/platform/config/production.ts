@@ -2,6 +2,7 @@
  * What is good enough to try things out, and nowhere else. In production each of these stops the start, all of them named
  * at once. Values are never quoted.
  */
+import { secretsIn } from '../keys/secret-list.ts';
 import type { Environment } from './schema.ts';
 
 type Values = Partial<Environment>;
@@ -35,7 +36,8 @@ export const productionFaults = (values: Values, role: Role): readonly string[] 
     : []),
 ];
 
-const KEYS = ['MASTER_KEY', 'PASSWORD_PEPPER', 'METRICS_TOKEN'] as const satisfies readonly Name[];
+/** One secret, or several. */
+const LISTS = ['MASTER_KEY', 'PASSWORD_PEPPER'] as readonly Name[];
 const PASSWORDS = [
   ...['DB_PASSWORD', 'USER_DB_PASSWORD', 'TASK_DB_PASSWORD', 'NOTIFICATION_DB_PASSWORD', 'KEYS_DB_PASSWORD'],
   ...['REDIS_PASSWORD', 'KAFKA_PASSWORD'],
@@ -43,11 +45,13 @@ const PASSWORDS = [
 const SHORTEST_PASSWORD = 12;
 
 const secretFaults = (values: Values): readonly string[] => {
-  const given = [...KEYS, ...PASSWORDS].flatMap((name) => {
+  const given = [...LISTS, 'METRICS_TOKEN' as const, ...PASSWORDS].flatMap((name) => {
     const value = values[name];
-    return typeof value === 'string' && value !== '' ? [{ name, value }] : [];
+    if (typeof value !== 'string') return [];
+    const all = LISTS.includes(name) ? secretsIn(value) : [value];
+    return all.filter((one) => one !== '').map((one) => ({ name, value: one }));
   });
-  return [
+  const faults = [
     ...given
       .filter(({ name, value }) => PASSWORDS.includes(name) && value.length < SHORTEST_PASSWORD)
       .map(({ name }) => `${name} must have at least ${SHORTEST_PASSWORD} characters in production`),
@@ -59,10 +63,13 @@ const secretFaults = (values: Values): readonly string[] => {
       given
         .slice(n + 1)
         .filter((other) => other.value === value && !(isDatabase(name) && isDatabase(other.name)))
-        .map((other) => `${name} and ${other.name} must differ`),
+        .map((other) =>
+          other.name === name ? `${name} must name each secret once` : `${name} and ${other.name} must differ`,
+        ),
     ),
     ...(repeatsAKey(values.JWT_PRIVATE_KEYS) ? ['JWT_PRIVATE_KEYS must name each key once'] : []),
   ];
+  return [...new Set(faults)]; // once each, of however many secrets of a list
 };
 const isDatabase = (name: Name): boolean => name.endsWith('DB_PASSWORD');
 

@@ -143,14 +143,16 @@ export const Environment = Type.Object({
   ),
   MASTER_KEY: Type.Optional(
     Type.String({
-      minLength: 32,
-      description: 'wraps the keys of personal data; by default one is made under DATA_DIR',
+      format: 'secrets',
+      description:
+        'wraps the keys of personal data; several with commas between, newest first, while one takes another’s place; by default one is made under DATA_DIR',
     }),
   ),
   PASSWORD_PEPPER: Type.Optional(
     Type.String({
-      minLength: 32,
-      description: 'secret that goes into every password hash; made under DATA_DIR by default',
+      format: 'secrets',
+      description:
+        'secret that goes into every password hash; several as those of MASTER_KEY; made under DATA_DIR by default',
     }),
   ),
   PASSWORD_MIN_LENGTH: Type.Integer({

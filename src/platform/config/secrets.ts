@@ -7,7 +7,9 @@ import { type Config, ConfigurationError } from './config.ts';
 export type Secrets = {
   /** A JWK set of private ES256 keys as JSON; the first signs. */
   readonly jwtPrivateKeys: string;
+  /** One secret, or several (keys/secret-list.ts). */
   readonly masterKey: string;
+  /** As many. */
   readonly passwordPepper: string;
 };
 

@@ -2,10 +2,11 @@
  * Each person's key for their personal fields. Keys lie wrapped with the master key in a schema of their own, with a
  * connection of its own, so that they can be kept and backed up apart from what they seal.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { SubjectKey } from '../event-store/codec.ts';
 import { type Database, statement } from '../sql/database.ts';
+import { createWrapping } from './wrapping.ts';
 
 export type KeyRing = {
   /** The subject's key, made at the first use, in a transaction of its own. Throws SubjectErased for a destroyed one. */
@@ -23,12 +24,15 @@ export class SubjectErased extends Error {
   override readonly name = 'SubjectErased';
 }
 
+/** `masterKey` may be several secrets (secret-list.ts): new keys lie under the newest, and any of them opens. */
 export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
-  const wrapping = Buffer.from(hkdfSync('sha256', masterKey, 'taskwire', 'subject keys', 32));
+  const { wrap, unwrap } = createWrapping(masterKey);
   const cache = new LRUCache<string, { readonly key: SubjectKey }>({ max: 50_000, ttl: CACHED_FOR });
 
   const remember = (subject: string, wrapped: Buffer | null): SubjectKey => {
-    const key = wrapped === null ? 'destroyed' : createSecretKey(unwrap(wrapped, wrapping, subject));
+    const unwrapped = wrapped === null ? 'destroyed' : unwrap(wrapped, subject);
+    if (unwrapped === undefined) throw new Error(`the key of ${subject} lies under none of the secrets in MASTER_KEY`);
+    const key = unwrapped === 'destroyed' ? unwrapped : createSecretKey(unwrapped.key);
     cache.set(subject, { key });
     return key;
   };
@@ -37,7 +41,7 @@ export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
     keyFor: async (subject) => {
       let key = cache.get(subject)?.key;
       if (key === undefined) {
-        const candidate = wrap(randomBytes(32), wrapping, subject);
+        const candidate = wrap(randomBytes(32), subject);
         const [row] = await database.write<{ wrapped: Buffer | null }>(KEY_FOR, [subject, candidate]);
         key = remember(subject, row?.wrapped ?? null);
       }
@@ -59,21 +63,4 @@ export const openKeyRing = (database: Database, masterKey: string): KeyRing => {
       return (subject) => keys.get(subject);
     },
   };
-};
-
-const wrap = (key: Buffer, wrapping: Buffer, subject: string): Buffer => {
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', wrapping, iv).setAAD(Buffer.from(subject));
-  return Buffer.concat([iv, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
-};
-const unwrap = (wrapped: Buffer, wrapping: Buffer, subject: string): Buffer => {
-  const decipher = createDecipheriv('aes-256-gcm', wrapping, wrapped.subarray(0, 12))
-    .setAAD(Buffer.from(subject))
-    .setAuthTag(wrapped.subarray(-16));
-  const key = decipher.update(wrapped.subarray(12, -16));
-  try {
-    return Buffer.concat([key, decipher.final()]);
-  } catch (cause) {
-    throw new Error(`the key of ${subject} was not wrapped with this MASTER_KEY`, { cause });
-  }
 };

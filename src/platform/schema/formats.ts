@@ -1,5 +1,6 @@
 /** The formats of our schemas, each a pure predicate: what a string must be before it becomes a branded value. */
 import { isIP } from 'node:net';
+import { secretsIn } from '../keys/secret-list.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^(19|[2-9]\d)\d\d-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$/;
@@ -72,6 +73,10 @@ const arePrivateKeys = (text: string): boolean => {
   return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
 };
 
+/** A space beside a comma would be part of a secret, and nobody would see it. */
+const areSecrets = (text: string): boolean =>
+  secretsIn(text).every((secret) => secret.length >= 32 && secret === secret.trim());
+
 const accepts = (attempt: () => unknown): boolean => {
   try {
     attempt();
@@ -96,5 +101,6 @@ export const formats = {
   'smtp-address': isSmtpAddress,
   sender: (text: string) => SENDER.test(text),
   'private-keys': arePrivateKeys,
+  secrets: areSecrets,
   locale: (text: string) => accepts(() => Intl.getCanonicalLocales(text)),
 } as const;

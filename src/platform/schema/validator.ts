@@ -79,4 +79,5 @@ const FORMAT_WORDS: Readonly<Record<string, string>> = {
     'must be a mail server, such as smtp://mail.example.org:587 or smtps://user:password@mail.example.org',
   sender: 'must be a name and an address, such as Taskwire <no-reply@example.org>',
   'private-keys': 'must be a JWK set of private P-256 keys, each with a kid',
+  secrets: 'must have at least 32 characters; of several secrets each, newest first, with commas and no spaces between',
 };

@@ -73,6 +73,51 @@ redis.describe('a cache in Redis', (executable) => {
     await other.link.close();
   });
 
+  describe('while copies get another secret one by one', () => {
+    const [OLD, NEW] = [SECRET, 'another secret of 32 characters..'];
+    const withSecrets = async (...secrets: readonly string[]): Promise<Process> => {
+      const process = open({}, secrets.join(','));
+      await isUp(process);
+      return process;
+    };
+
+    test.each([
+      { step: 'put behind', before: [OLD], after: [OLD, NEW] },
+      { step: 'put in front', before: [OLD, NEW], after: [NEW, OLD] },
+    ])('it goes on being answered from when the new one is $step', async ({ before, after }) => {
+      const [one, other] = [await withSecrets(...before), await withSecrets(...after)];
+      for (const [writer, reader] of [
+        [one, other],
+        [other, one],
+      ] as const) {
+        const slot = newSlot();
+        await keep(writer.cache, slot, 'kept', 1);
+        expect(await look(reader.cache, slot)).toBe('kept');
+      }
+      for (const { link } of [one, other]) await link.close();
+    });
+
+    test.each([
+      { step: 'the old one is taken out', kept: OLD, without: NEW },
+      { step: 'the new one is put in front at once', kept: NEW, without: OLD },
+    ])('when $step, what a copy cannot open is a miss, and its drops count for all', async ({ kept, without }) => {
+      const [writer, knowing, other] = [
+        await withSecrets(kept),
+        await withSecrets(NEW, OLD),
+        await withSecrets(without),
+      ];
+      const slot = newSlot();
+      await keep(writer.cache, slot, 'old', 10);
+      expect(await look(other.cache, slot)).toBeUndefined();
+      expect(await look(knowing.cache, slot)).toBe('old');
+      await other.cache.drop([slot.scope], 20);
+      for (const { cache } of [writer, knowing, other]) expect(await look(cache, slot)).toBeUndefined();
+      await keep(other.cache, slot, 'new', 21);
+      expect(await look(knowing.cache, slot)).toBe('new');
+      for (const { link } of [writer, knowing, other]) await link.close();
+    });
+  });
+
   test('everything that is written there goes by itself', async () => {
     const slot = newSlot();
     await keep(here.cache, slot, 1, 1);

@@ -2,11 +2,12 @@
  * bcrypt(base64(HMAC-SHA-384(pepper, NFC(password)))): bcrypt reads 72 bytes and silently drops the rest, so the
  * password is condensed first, into 64 characters; the pepper makes a stolen table useless without the process.
  * A hash is tagged with scheme, cost and pepper: `bcrypt-hmac-sha384$12$<pepper id>$<bcrypt>`; one with another tag
- * still verifies where it can, and is to be replaced.
+ * still verifies where its pepper is known, and is to be replaced.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash as bcrypt, verify as bcryptVerify } from '@node-rs/bcrypt';
+import { secretId, secretsIn } from '#platform/keys/secret-list.ts';
 import { Overloaded } from '#platform/resilience/refusal.ts';
 
 export type PasswordHasher = {
@@ -20,10 +21,12 @@ const SCHEME = 'bcrypt-hmac-sha384';
 const AT_ONCE = Math.max(1, availableParallelism() - 1);
 const MAY_WAIT = 12;
 
-export const createPasswordHasher = (pepper: string, cost: number): PasswordHasher => {
-  const pepperId = createHash('sha256').update(pepper).digest('base64url').slice(0, 8);
-  const tag = `${SCHEME}$${cost}$${pepperId}$`;
-  const condense = (password: string) =>
+/** `setting` may be several peppers (secret-list.ts): the newest hashes, and each verifies what it hashed. */
+export const createPasswordHasher = (setting: string, cost: number): PasswordHasher => {
+  const peppers = secretsIn(setting);
+  const byId = new Map(peppers.map((pepper) => [secretId(pepper), pepper]));
+  const tag = `${SCHEME}$${cost}$${secretId(peppers[0])}$`;
+  const condense = (password: string, pepper = peppers[0]) =>
     createHmac('sha384', pepper).update(password.normalize('NFC')).digest('base64');
   const inTurn = boundedQueue(AT_ONCE, MAY_WAIT);
   const dummy = bcrypt('nobody’s password', cost);
@@ -33,11 +36,14 @@ export const createPasswordHasher = (pepper: string, cost: number): PasswordHash
     hash: (password) => inTurn(async () => tag + (await bcrypt(condense(password), cost))),
     verify: (password, stored) =>
       inTurn(async () => {
-        const [scheme, , storedPepper, ...rest] = (stored ?? '').split('$');
-        const known = stored !== undefined && scheme === SCHEME && storedPepper === pepperId;
-        const right = await bcryptVerify(condense(password), known ? rest.join('$') : await dummy);
-        if (!right || !known) return 'wrong';
-        return stored.startsWith(tag) ? 'right' : 'outdated';
+        const [scheme, , pepperId = '', ...rest] = (stored ?? '').split('$');
+        const pepper = scheme === SCHEME ? byId.get(pepperId) : undefined;
+        const right = await bcryptVerify(
+          condense(password, pepper),
+          pepper === undefined ? await dummy : rest.join('$'),
+        );
+        if (!right || pepper === undefined) return 'wrong';
+        return stored?.startsWith(tag) ? 'right' : 'outdated';
       }),
   };
 };
