@@ -38,6 +38,16 @@ test('of nothing there is no share and no rate', () => {
   expect(text).toBe('task_list: fill, 0 events\n');
 });
 
+test('it says what is counted', () => {
+  const said: string[] = [];
+  let now = 0;
+  const meter = createMeter('keys', { write: (text) => said.push(text) }, () => now);
+  meter.show({ step: 'wrap', done: 0, total: 2_000, what: 'key' });
+  now = 1_000;
+  meter.show({ step: 'wrap', done: 500, total: 2_000, what: 'key' });
+  expect(said).toEqual(['keys: wrap, 2,000 keys\n', 'keys: wrap, 500 of 2,000 keys (25 %), 500/s, 3 s left\n']);
+});
+
 test('where nobody knows how much there is, it says how far it has come', () => {
   const said: string[] = [];
   let now = 0;

@@ -3,7 +3,13 @@ import { counted } from './output.ts';
 
 type Out = { readonly isTTY?: boolean; write(text: string): unknown };
 /** total 0 = nobody knows. */
-type Amount = { readonly step: string; readonly done: number; readonly total: number };
+type Amount = {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+  /** What is counted; by default events. */
+  readonly what?: string;
+};
 export type Meter = {
   /** Told as often as one likes; shown at every new step, and now and then within it. */
   readonly show: (amount: Amount) => void;
@@ -33,12 +39,12 @@ export const createMeter = (name: string, out: Out, now: () => number = () => pe
 };
 
 /** `fill, 45,000 of 180,000 events (25 %), 31,204/s, 5 s left` */
-const inWords = ({ step, done, total }: Amount, seconds: number): string => {
-  if (done === 0 || seconds === 0) return `${step}, ${counted(total, 'event')}`;
+const inWords = ({ step, done, total, what = 'event' }: Amount, seconds: number): string => {
+  if (done === 0 || seconds === 0) return `${step}, ${counted(total, what)}`;
   const rate = done / seconds;
-  if (total === 0) return `${step}, ${counted(done, 'event')}, ${grouped(rate)}/s`;
+  if (total === 0) return `${step}, ${counted(done, what)}, ${grouped(rate)}/s`;
   const left = done < total ? `, ${Math.ceil((total - done) / rate)} s left` : '';
   const share = Math.min(100, Math.floor((100 * done) / total));
-  return `${step}, ${grouped(done)} of ${counted(total, 'event')} (${share} %), ${grouped(rate)}/s${left}`;
+  return `${step}, ${grouped(done)} of ${counted(total, what)} (${share} %), ${grouped(rate)}/s${left}`;
 };
 export const grouped = (count: number): string => Math.round(count).toLocaleString('en-US');

@@ -9,10 +9,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/platform/config/config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
+import { openKeyRing } from '../../src/platform/keys/key-ring.ts';
+import { openDatabase } from '../../src/platform/sql/database.ts';
 
 const document = readFileSync('docs/operations.md', 'utf8');
 /** The ```sh blocks, by the word after it: none = it is run here. */
-const blocks = [...document.matchAll(/^```sh ?(\w*)\n(.*?)^```$/gms)].map(([, needs = '', script = '']) => ({
+const blocks = [...document.matchAll(/^( *)```sh ?(\w*)\n(.*?)^\1```$/gms)].map(([, , needs = '', script = '']) => ({
   needs,
   script,
 }));
@@ -61,6 +63,7 @@ test('says of every block what it needs', () => {
     'broker',
     'engine',
     'folder',
+    'rotation',
     'server',
     'serves',
   ]);
@@ -87,6 +90,38 @@ test('the environment file that it makes is all that production asks for', () =>
     expect(
       parseConfig({ NODE_ENV: 'production', ...settings, DB_HOST: 'postgres', REDIS_HOST: 'redis' }, role).production,
     ).toBe(true);
+  }
+});
+
+test('the steps of a rotation leave every key under the new secret alone', { timeout: 120_000 }, async () => {
+  const make = needing('').find((one) => one.includes('prod.env')) ?? '';
+  expect(run(make)).toMatchObject({ status: 0 });
+  expect(run('npx taskwire migrate')).toMatchObject({ status: 0 });
+  const secrets = () => parseEnv(readFileSync(path.join(folder, 'prod.env'), 'utf8'));
+  const before = secrets();
+  const { host = '', port = 0, user = '', password = '' } = server?.connection ?? {};
+  const address = { host, port, user, password, database: 'taskwire' };
+  const options = { address, schema: 'keys', statementTimeout: 0, applicationName: 'test' };
+  const keys = openDatabase({ ...options, connections: 1 });
+  const keyOfAda = async () => (await openKeyRing(keys, secrets().MASTER_KEY ?? '').keyFor('ada')).export();
+  try {
+    const key = await keyOfAda();
+    const said: string[] = [];
+    for (const step of needing('rotation')) {
+      const told = run(`set -a; . <(grep -E '^(MASTER_KEY|PASSWORD_PEPPER)=' prod.env); set +a\n${step}`);
+      expect(told.status, told.said).toBe(0);
+      said.push(told.said);
+      for (const role of ['all', 'task'] as const) parseConfig({ NODE_ENV: 'production', ...secrets() }, role);
+      expect((await keyOfAda()).equals(key), 'it opens after every step').toBe(true);
+    }
+    expect(said.join('')).toMatch(/^1 key wrapped anew, 0 were so already\nall are under the first secret/m);
+    expect(said.join('')).toMatch(/^MASTER_KEY +2 +\S{8} +0 keys$/m);
+    const after = secrets();
+    expect(after.MASTER_KEY).toMatch(/^[\w-]{44}$/);
+    expect(after.MASTER_KEY).not.toBe(before.MASTER_KEY);
+    expect(after.PASSWORD_PEPPER).toMatch(new RegExp(`^[\\w-]{44},${before.PASSWORD_PEPPER}$`));
+  } finally {
+    await keys.close();
   }
 });
 

@@ -34,12 +34,13 @@ describe('before anything was ever started', () => {
   test('help names every command, and starts nothing', async () => {
     const { code, output } = await taskwire('--help');
     expect(code).toBe(0);
-    for (const command of ['start', 'migrate', 'events', 'consumers', 'dead-letters', 'projections'])
+    for (const command of ['start', 'migrate', 'keys', 'events', 'consumers', 'dead-letters', 'projections'])
       expect(output).toContain(`  ${command}`);
     expect((await taskwire('events', '--help')).output).toMatch(/show .*tail .*trace /s);
     expect((await taskwire('dead-letters', 'redrive', '--help')).output).toMatch(
       /Examples:\n {2}\$ taskwire dead-letters redrive /,
     );
+    expect((await taskwire('keys', 'rewrap', '--help')).output).toMatch(/--json .*Examples:\n {2}\$ .*keys rewrap\n/s);
     expect(existsSync(DATA_DIR)).toBe(false);
   });
 

@@ -1,8 +1,13 @@
 /** At three in the morning: what events did, what they could not do, and how it is repaired. With real processes. */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { laneOf } from '../../src/platform/event-store/lane.ts';
+import { openKeyRing } from '../../src/platform/keys/key-ring.ts';
+import { secretId } from '../../src/platform/keys/secret-list.ts';
+import { openDatabase } from '../../src/platform/sql/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 import { asking, newPerson, PASSWORD } from './support/client.ts';
@@ -473,6 +478,57 @@ describe('without a process', () => {
     expect((await taskwire('consumers', 'retire', 'notification.gone', '--yes')).code).toBe(0);
     server = await bed.start({ env });
     expect((await healthOf(PEOPLE)).overall).toBe('ok');
+  });
+});
+
+describe('a new MASTER_KEY', () => {
+  const FRESH = 'a new master key of 32 characters';
+  const MANY = 700; // more than one page
+  let old: string;
+  beforeAll(async () => {
+    await register();
+    old = JSON.parse(await readFile(path.join(env.DATA_DIR ?? '', 'secrets.json'), 'utf8')).masterKey;
+    const options = { address: database.address, schema: 'keys', statementTimeout: 0, applicationName: 'test' };
+    const keys = openDatabase({ ...options, connections: 1 });
+    const ring = openKeyRing(keys, old);
+    await Promise.all(Array.from({ length: MANY }, () => ring.keyFor(`person-${randomUUID()}`)));
+    await keys.close();
+  });
+  const keys = async (args: readonly string[], more: Record<string, string>) => {
+    const run = bed.taskwire(['keys', ...args], { env: { ...env, ...more } });
+    return { ...(await run.exit), output: run.output() };
+  };
+  /** What is printed beside what is told on the way. */
+  const jsonIn = (output: string) => JSON.parse(/^[[{]$.*?^[}\]]$/ms.exec(output)?.[0] ?? output);
+
+  test('takes the old one’s place: killed half-way the next run does the rest, and says when all is done', async () => {
+    const [{ total = 0 } = {}] = await database.sql<{ total: number }>(
+      'select count(wrapped)::integer as total from keys.subject_key',
+    );
+    const MASTER_KEY = `${FRESH},${old}`;
+    const FAIL_POINT = 'rewrap-page';
+    expect(await keys(['rewrap'], { MASTER_KEY, FAIL_POINT })).toMatchObject({ signal: 'SIGKILL' });
+    const PASSWORD_PEPPER = 'a pepper that hashed no password yet';
+    const listed = jsonIn((await keys(['list', '--json'], { MASTER_KEY, PASSWORD_PEPPER })).output);
+    const [wrapped, left, pepper, formerly] = listed;
+    expect(wrapped).toEqual({ setting: 'MASTER_KEY', place: 1, id: secretId(FRESH), needed: 500 });
+    expect(left).toEqual({ setting: 'MASTER_KEY', place: 2, id: secretId(old), needed: total - 500 });
+    expect(pepper).toEqual({ setting: 'PASSWORD_PEPPER', place: 1, id: secretId(PASSWORD_PEPPER), needed: 0 });
+    expect(formerly).toMatchObject({ setting: 'PASSWORD_PEPPER', place: null });
+    expect(formerly.needed).toBeGreaterThan(0);
+
+    const rest = await keys(['rewrap', '--json'], { MASTER_KEY });
+    expect(rest.code).toBe(0);
+    expect(jsonIn(rest.output)).toEqual({ wrapped: total - 500, already: 500, older: 0, none: 0 });
+    expect(rest.output).toMatch(/^keys: wrap, [\d,]+ keys$/m);
+  });
+
+  test('without the one that keys lie under it wraps nothing, ends with 1, and names nobody', async () => {
+    const { code, output } = await keys(['rewrap'], { MASTER_KEY: 'a master key that wrapped nothing yet' });
+    expect(output).toMatch(/^0 keys wrapped anew, 0 were so already$/m);
+    expect(output).toMatch(/^taskwire: [\d,]+ keys lie under none of the secrets in MASTER_KEY: put the one /m);
+    expect(output).not.toMatch(/person|[0-9a-f]{8}-/);
+    expect(code).toBe(1);
   });
 });
 

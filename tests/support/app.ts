@@ -60,24 +60,7 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
   const secrets = await readSecrets(config);
   const app = await buildApp(config, secrets, database.address, createLogger(config.LOG_LEVEL));
   await app.start();
-  const askAs =
-    (as?: string): Ask =>
-    async (method, url, { body, raw, headers = {}, token = as } = {}) => {
-      const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-      const response = await app.http.inject({
-        method: method as 'GET',
-        url,
-        headers: {
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(payload !== undefined && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(payload !== undefined && { payload }),
-      });
-      const isJson = String(response.headers['content-type']).includes('json') && response.body !== '';
-      return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body };
-    };
-  const ask = askAs();
+  const ask = asking(app);
   return {
     app,
     config,
@@ -92,7 +75,7 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
       if (registered.status !== 201) throw new Error(`registering ${name}: ${JSON.stringify(registered.body)}`);
       const login = await ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
       const token = login.body.accessToken;
-      return { id: registered.body.id, token, email, ask: askAs(token) };
+      return { id: registered.body.id, token, email, ask: asking(app, token) };
     },
     close: async () => {
       await app.close();
@@ -101,3 +84,22 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
     },
   };
 };
+
+/** Asks one process, as whoever has the token. */
+export const asking =
+  (app: App, as?: string): Ask =>
+  async (method, url, { body, raw, headers = {}, token = as } = {}) => {
+    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await app.http.inject({
+      method: method as 'GET',
+      url,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(payload !== undefined && { payload }),
+    });
+    const isJson = String(response.headers['content-type']).includes('json') && response.body !== '';
+    return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body };
+  };

@@ -15,6 +15,10 @@ const BY_EMAIL = statement(
    from reservation r join credential c on c.user_id = r.holder::uuid join user_profile p on p.id = c.user_id
    where r.scope = 'email' and r.value = $1`,
 );
+const BY_PEPPER = statement(
+  'credentials-by-pepper',
+  `select split_part(password_hash, '$', 3) as "pepperId", count(*) as count from credential group by 1 order by 1`,
+);
 const RESERVED = statement(
   'user-reserved',
   `select scope from reservation where (scope = 'email' and value = $1) or (scope = 'username' and value = $2)`,
@@ -39,3 +43,7 @@ export const findLogin = async (database: Database, email: string): Promise<Logi
 /** Which of the two somebody has already; the commit decides again, this spares a hash. */
 export const findReserved = async (database: Database, email: string, username: string): Promise<readonly string[]> =>
   (await database.read<{ scope: string }>(RESERVED, [email, username])).map(({ scope }) => scope);
+
+/** How many passwords were hashed with each pepper, by the id in their tag (password-hasher.ts). Reads the whole table. */
+export const countByPepper = (database: Database) =>
+  database.read<{ readonly pepperId: string; readonly count: number }>(BY_PEPPER, []);
