@@ -72,7 +72,7 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
     counts,
   } = options;
   const store = openShared(config, logger, masterKey);
-  const installation = await openInstallation(config, shared);
+  const installation = await openInstallation(config, shared, logger);
   const { bus, relayOf } = installation;
   const placeOf: Installation['placeOf'] = (service) => ({
     ...installation.placeOf(service),

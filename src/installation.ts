@@ -51,7 +51,11 @@ export type Installation = {
 };
 
 /** Where each service is, and the bus on which they hear each other; of what this process commits, the bus hears at once. */
-export const openInstallation = async (config: Config, shared: DatabaseAddress): Promise<Installation> => {
+export const openInstallation = async (
+  config: Config,
+  shared: DatabaseAddress,
+  logger?: Logger,
+): Promise<Installation> => {
   const places = new Map(
     SERVICES.map((service): [string, Place] => [service.name, whereIs(service, config, shared, createSignal())]),
   );
@@ -66,7 +70,7 @@ export const openInstallation = async (config: Config, shared: DatabaseAddress):
     return { bus: openLogBus(Object.fromEntries(sources), 'taskwire bus'), placeOf, relayOf: () => undefined };
   }
   const { openKafkaBus } = await import('#platform/event-bus/kafka/kafka-bus.ts'); // its client takes a while to load
-  const bus = openKafkaBus(settings);
+  const bus = openKafkaBus(settings, logger);
   const relayOf = (name: string, logger: Logger): Relay | undefined => {
     const service = SERVICES.find((one) => one.name === name);
     return service && openServiceRelay(service, placeOf(service), bus, logger);

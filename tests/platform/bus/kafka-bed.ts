@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Consumer } from '@platformatic/kafka';
 import { afterAll, beforeAll } from 'vitest';
 import type { Cluster } from '../../../scripts/kafka/cluster.ts';
-import { clientOptions } from '../../../src/platform/event-bus/kafka/client.ts';
+import { clientOptions, type KafkaSettings } from '../../../src/platform/event-bus/kafka/client.ts';
 import { openKafkaBus } from '../../../src/platform/event-bus/kafka/kafka-bus.ts';
 import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-specs.ts';
 import { applyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
@@ -16,7 +16,7 @@ import { type BusBed, busBed } from './bed.ts';
 const logger = createLogger('silent');
 
 /** To be called where tests are described. */
-export const kafkaBed = (): BusBed => {
+export const kafkaBed = (): BusBed & { readonly settings: () => KafkaSettings } => {
   const instances: string[] = [];
   let cluster: Cluster | undefined;
   let relay: Relay | undefined;
@@ -33,7 +33,7 @@ export const kafkaBed = (): BusBed => {
     await cluster?.stop();
   });
 
-  return busBed(
+  const bed = busBed(
     ({ database, committed }) => {
       publisher ??= openKafkaBus(settings());
       relay ??= openRelay({ source: 'note', database, publisher, committed, logger });
@@ -60,4 +60,5 @@ export const kafkaBed = (): BusBed => {
       await usurper.close(true);
     },
   );
+  return { ...bed, settings };
 };

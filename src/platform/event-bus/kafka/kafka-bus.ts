@@ -3,6 +3,7 @@
  * A topic's partitions are powers of two up to 64, so each of the 64 lanes lies on one of them, in order.
  */
 import { comparePositions, FEED_START, type FeedPosition } from '../../event-store/event.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import { type EventBus, NOBODYS } from '../bus.ts';
 import type { Delivery } from '../delivery.ts';
 import { type Publisher, topicsOfSource } from '../relaying.ts';
@@ -15,8 +16,10 @@ import { openKafkaReader } from './reader.ts';
 import { readTail } from './tail.ts';
 
 const MOST_COUNTED = 10_000;
+const DOUBLE =
+  'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
 
-export const openKafkaBus = (settings: KafkaSettings): EventBus & Publisher => {
+export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'error'>): EventBus & Publisher => {
   // Made when first asked: a client of a process that neither publishes nor is asked how it is connects to nothing.
   let looking: Fetcher | undefined;
   const look = (): Fetcher => {
@@ -29,6 +32,12 @@ export const openKafkaBus = (settings: KafkaSettings): EventBus & Publisher => {
     const mine = turn.then(run, run);
     turn = mine.catch(() => undefined); // told to who asked
     return mine;
+  };
+  let isDouble = false;
+  /** Once: it goes on until somebody sees to it. */
+  const tellOfDouble = (): void => {
+    if (!isDouble) logger?.error(DOUBLE);
+    isDouble = true;
   };
   const sender = openSender(settings, 'taskwire-relay');
   /** The newest events of a source on each partition; what is none of its lies between them, and is passed over. */
@@ -44,7 +53,7 @@ export const openKafkaBus = (settings: KafkaSettings): EventBus & Publisher => {
     open: ({ consumer, source }, topics, lease) => {
       const group = `${consumer}-of-${source}`;
       const fetcher = openFetcher(settings, `taskwire-${group}`);
-      return openKafkaReader(source, topics, lease, fetcher, openMembership(settings, group, topics));
+      return openKafkaReader(source, topics, lease, fetcher, openMembership(settings, group, topics, tellOfDouble));
     },
     replay: (source, topics) => {
       const fetcher = openFetcher(settings, 'taskwire-replays');

@@ -8,8 +8,8 @@
  * That two processes believe in the same partition for a while is no fault here: the revisions of its lanes decide. The
  * offsets of the group are for people who look with Kafka's own tools; nothing is ever read from where they say.
  */
-import { Consumer } from '@platformatic/kafka';
-import { asked, clientOptions, type KafkaSettings } from './client.ts';
+import { Consumer, consumerHeartbeatChannel } from '@platformatic/kafka';
+import { asked, clientOptions, isProtocolError, type KafkaSettings } from './client.ts';
 import type { Fetcher, Spot } from './fetcher.ts';
 
 type Assignment = {
@@ -33,11 +33,24 @@ const SESSION = 10_000;
 const HEARTBEAT = 2_000;
 const REBALANCE = 15_000;
 
-export const openMembership = (settings: KafkaSettings, group: string, topics: readonly string[]): Membership => {
+/** `isDouble` is called when another process took this one's place under its instance id; both join again, and so for ever. */
+export const openMembership = (
+  settings: KafkaSettings,
+  group: string,
+  topics: readonly string[],
+  isDouble: () => void,
+): Membership => {
   let consumer: Consumer | undefined;
   let joining: Promise<void> | undefined;
   let assignment: Assignment = { generation: 0, parts: new Set() };
   let isOut = true;
+
+  // The client joins again by itself and says nothing of why: only who traces its heartbeats is told.
+  const onHeartbeatError = (traced: unknown): void => {
+    const { client, error } = Object(traced);
+    if (client === consumer && isProtocolError(error, 'FENCED_INSTANCE_ID')) isDouble();
+  };
+  consumerHeartbeatChannel.error.subscribe(onHeartbeatError);
 
   const leave = async (): Promise<void> => {
     const former = consumer;
@@ -80,7 +93,10 @@ export const openMembership = (settings: KafkaSettings, group: string, topics: r
       if (consumer === undefined || isOut || spots.length === 0) return;
       await consumer.commit({ offsets: spots.map((spot) => ({ ...spot, leaderEpoch: -1 })) });
     },
-    close: leave,
+    close: async () => {
+      consumerHeartbeatChannel.error.unsubscribe(onHeartbeatError);
+      await leave();
+    },
   };
 };
 
