@@ -1,6 +1,6 @@
 /** What the product says of itself: where to begin, its API, how it is; all of it without asking another host. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { formats } from '../../src/platform/schema/formats.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { until } from '../support/until.ts';
@@ -123,8 +123,9 @@ test('/ leads a browser on, and every link on it leads somewhere', async () => {
 
 const DATABASES = ['db.notification', 'db.task', 'db.user'];
 const EVENTS = ['events.notification', 'events.notification.mails'];
+const CACHE = inject('named')?.REDIS_HOST === undefined ? [] : ['cache'];
 test.each<[string, string[]]>([
-  ['/health', [...DATABASES, ...EVENTS]],
+  ['/health', [...CACHE, ...DATABASES, ...EVENTS]],
   ['/health/db', DATABASES],
   ['/health/events', EVENTS],
   ['/health/ready', DATABASES],

@@ -16,7 +16,8 @@ export const openProxy = async (server: DatabaseAddress) => {
   const sockets = new Set<net.Socket>();
 
   const wire = (client: net.Socket): void => {
-    const upstream = net.connect(`${server.host}/.s.PGSQL.${server.port}`);
+    const { host, port } = server;
+    const upstream = net.connect(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
     let broken = false;
     let deaf = false;
     for (const socket of [client, upstream]) {
