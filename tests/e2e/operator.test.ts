@@ -477,7 +477,7 @@ describe('without a process', () => {
     );
     expect((await taskwire('consumers', 'retire', 'notification.gone', '--yes')).code).toBe(0);
     server = await bed.start({ env });
-    expect((await healthOf(PEOPLE)).overall).toBe('ok');
+    await until('all to be well', async () => (await healthOf(PEOPLE)).overall === 'ok');
   });
 });
 
