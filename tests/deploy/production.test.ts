@@ -76,7 +76,7 @@ const OF: Readonly<Record<string, readonly Role[]>> = {
   MASTER_KEY: ['user', 'task', 'notification'],
 };
 
-describe('on a database that nobody prepared', { timeout: 180_000 }, () => {
+describe('on a database that nobody prepared', () => {
   let folder: string;
   /** Of its own: roles are those of all databases of a server. */
   let server: EmbeddedPostgres | undefined;

@@ -19,9 +19,7 @@ postgres15.describe('with PostgreSQL’s own tools', (bin) => {
     for (const server of servers) await server.stop();
   });
 
-  test('what is lost with a server is there again on another, personal data included', {
-    timeout: 240_000,
-  }, async () => {
+  test('what is lost with a server is there again on another, personal data included', async () => {
     const data = await bed.folder();
     const settings = ({ address }: Postgres15, name = 'taskwire') => ({
       ...databaseSettings({ address: { ...address, database: name } }),

@@ -69,7 +69,7 @@ test('says of every block what it needs', () => {
   ]);
 });
 
-describe('what needs nothing but a database', { timeout: 120_000 }, () => {
+describe('what needs nothing but a database', () => {
   test.each(needing(''))('ends well: %s', (script) => {
     const { status, said } = run(script);
     expect(said).not.toMatch(/not found|unknown|error:/);
@@ -93,7 +93,7 @@ test('the environment file that it makes is all that production asks for', () =>
   }
 });
 
-test('the steps of a rotation leave every key under the new secret alone', { timeout: 120_000 }, async () => {
+test('the steps of a rotation leave every key under the new secret alone', async () => {
   const make = needing('').find((one) => one.includes('prod.env')) ?? '';
   expect(run(make)).toMatchObject({ status: 0 });
   expect(run('npx taskwire migrate')).toMatchObject({ status: 0 });
@@ -125,7 +125,7 @@ test('the steps of a rotation leave every key under the new secret alone', { tim
   }
 });
 
-test('a folder that was packed up is there again', { timeout: 180_000 }, () => {
+test('a folder that was packed up is there again', () => {
   expect(run('DB_HOST= DATA_DIR=data npx taskwire migrate')).toMatchObject({ status: 0 });
   for (const script of needing('folder')) expect(run(`export DB_HOST=\n${script}`)).toMatchObject({ status: 0 });
   expect(existsSync(path.join(folder, 'restored'))).toBe(true);

@@ -24,7 +24,6 @@ type Name = (typeof NAMES)[number];
 const principalOf = (name: Name) => `${name}-service`;
 const PRINCIPALS = [...NAMES.map(principalOf), 'operators'];
 /** Commands and services are processes of their own, which take their time on a busy machine. */
-const SLOW = { timeout: 120_000 };
 const TOPICS = [...NAMES.flatMap((name) => [`${name}.events`, `${name}.events.private`]), 'system.events'];
 
 kafka.describe('on a broker that asks who somebody is', () => {
@@ -98,7 +97,7 @@ kafka.describe('on a broker that asks who somebody is', () => {
     const made = await taskwire('operators', 'topics', 'apply');
     expect(made.said).toMatch(/^task\.events\.private +made/m);
     expect([applied.code, made.code]).toEqual([0, 0]);
-  }, SLOW.timeout);
+  });
   afterAll(async () => {
     await bed.clear();
     await Promise.all([broker?.stop(), database?.drop()]);
@@ -109,14 +108,14 @@ kafka.describe('on a broker that asks who somebody is', () => {
     const own = [`${name}.events`, `${name}.events.private`];
     const heard = name === 'notification' ? ['user.events', 'task.events'] : [];
 
-    test('writes its own topics alone', SLOW, async () => {
+    test('writes its own topics alone', async () => {
       const written = await Promise.all(TOPICS.map(async (topic) => [topic, await write(user, topic)]));
       expect(Object.fromEntries(written)).toEqual(
         Object.fromEntries(TOPICS.map((one) => [one, own.includes(one) ? 'allowed' : 'TOPIC_AUTHORIZATION_FAILED'])),
       );
     });
 
-    test('reads its own topics and what it hears, and nothing that is private to another', SLOW, async () => {
+    test('reads its own topics and what it hears, and nothing that is private to another', async () => {
       const known = [...own, ...heard];
       const seen = await Promise.all(TOPICS.map(async (topic) => [topic, await read(user, topic)]));
       expect(Object.fromEntries(seen)).toEqual(
@@ -124,13 +123,13 @@ kafka.describe('on a broker that asks who somebody is', () => {
       );
     });
 
-    test('joins groups by its own name, where it hears somebody', SLOW, async () => {
+    test('joins groups by its own name, where it hears somebody', async () => {
       const wanted = name === 'notification' ? 'allowed' : 'GROUP_AUTHORIZATION_FAILED';
       expect(await join(user, `${name}.test`, own[0] ?? '')).toBe(wanted);
       expect(await join(user, 'another.test', own[0] ?? '')).toBe('GROUP_AUTHORIZATION_FAILED');
     });
 
-    test('makes and removes no topic, and gives nobody rights', SLOW, async () => {
+    test('makes and removes no topic, and gives nobody rights', async () => {
       const topic = `${name}.more`;
       expect(
         await asAdmin(user, (admin) => admin.createTopics({ topics: [{ topic, partitions: 1, replicas: 1 }] })),
@@ -142,13 +141,13 @@ kafka.describe('on a broker that asks who somebody is', () => {
     });
   });
 
-  test('operators read everything, and write no event', SLOW, async () => {
+  test('operators read everything, and write no event', async () => {
     expect(new Set(await Promise.all(TOPICS.map((topic) => read('operators', topic))))).toEqual(new Set(['allowed']));
     expect(await write('operators', 'user.events')).toBe('TOPIC_AUTHORIZATION_FAILED');
     expect((await taskwire('operators', 'acls', 'apply')).code).toBe(1);
   });
 
-  test('nobody comes in with a wrong password, or without TLS', SLOW, async () => {
+  test('nobody comes in with a wrong password, or without TLS', async () => {
     for (const settings of [broker.as('user-service', 'a guess'), { ...broker.as('user-service'), tls: undefined }]) {
       const admin = new Admin({ ...clientOptions(settings, 'test'), retries: 0, timeout: 2_000 });
       await expect(admin.metadata({ topics: [] })).rejects.toThrow();
@@ -156,14 +155,14 @@ kafka.describe('on a broker that asks who somebody is', () => {
     }
   });
 
-  test('what somebody got beyond is taken away, and twice is once', SLOW, async () => {
+  test('what somebody got beyond is taken away, and twice is once', async () => {
     expect(await giveRights('admin')).toBe('allowed');
     await until('the grant', async () => (await write('user-service', 'task.events')) === 'allowed');
     expect((await taskwire('admin', 'acls', 'apply')).said).toMatch(/^User:user-service +0 +4 +1$/m);
     await until('its end', async () => (await write('user-service', 'task.events')) === 'TOPIC_AUTHORIZATION_FAILED');
   });
 
-  test('the product runs on these principals', SLOW, async () => {
+  test('the product runs on these principals', async () => {
     const { host, port, database: db, user: owner, password } = database.address;
     const settings = { DB_HOST: host, DB_PORT: String(port), DB_NAME: db, DB_USER: owner, DB_PASSWORD: password };
     const common = { ...settings, DATA_DIR: await bed.folder() };

@@ -71,7 +71,7 @@ describe('before anything was ever started', () => {
     expect(existsSync(DATA_DIR)).toBe(false);
   });
 
-  test('migrate brings every schema up to date, once', { timeout: 60_000 }, async () => {
+  test('migrate brings every schema up to date, once', async () => {
     const first = await taskwire('migrate');
     expect(first).toMatchObject({ code: 0, output: expect.stringMatching(/task_service: applied .*001_task/) });
     expect(await taskwire('migrate')).toMatchObject({

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await product.start();
   urls = product.urls('gateway');
   url = urls[0] ?? '';
-}, 240_000);
+});
 afterAll(() => product.close());
 
 /** The gateway in front: it is tried at one copy, and at the other where a connection is refused. */
@@ -180,9 +180,7 @@ test('a rolling restart of everything, under load, fails nobody', { timeout: 300
   for (const exit of exits) expect(exit).toMatchObject({ code: 0, signal: null, inTime: true });
 });
 
-test('with a service away the others are as ever, and what is composed says what is missing', {
-  timeout: 60_000,
-}, async () => {
+test('with a service away the others are as ever, and what is composed says what is missing', async () => {
   const { ask } = await newPerson(url);
   for (const copy of product.of('notification')) {
     copy.server().signal('SIGKILL');

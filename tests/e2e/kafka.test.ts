@@ -16,7 +16,7 @@ kafka.describe('on Apache Kafka', () => {
   afterEach(() => stopKeys());
   beforeAll(async () => {
     cluster = await startKafka();
-  }, 120_000);
+  });
   afterAll(() => cluster?.stop());
 
   const call = async (
@@ -59,9 +59,7 @@ kafka.describe('on Apache Kafka', () => {
       );
     });
 
-  test('a store that was set back is not written to, comes back from the broker, and both hold the same', {
-    timeout: 240_000,
-  }, async () => {
+  test('a store that was set back is not written to, comes back from the broker, and both hold the same', async () => {
     const data = await bed.folder();
     // The keys of personal data are backed up apart, and are not set back with the store.
     const keys = await startEmbeddedPostgres({ dataDir: await bed.folder('keys'), report: () => undefined });

@@ -43,7 +43,6 @@ const refusal = async (name: Name, sql: string): Promise<string | undefined> => 
 };
 const DENIED = '42501';
 /** Commands and services are processes of their own, which take their time on a busy machine. */
-const SLOW = { timeout: 120_000 };
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -62,7 +61,7 @@ beforeAll(async () => {
     expect(applied.code).toBe(0);
   }
   for (const name of NAMES) sessions.set(name, await loggedIn(name));
-}, SLOW.timeout);
+});
 afterAll(async () => {
   await bed.clear();
   for (const session of sessions.values()) await session.end();
@@ -140,7 +139,7 @@ test.each(NAMES)('what others publish, only who hears them reads: %s', async (na
     expect(await refusal(name, `select * from ${other}_service.published(0, '0', 0, 10)`)).toBe(wanted);
 });
 
-test('what is printed holds no password, and does the same', SLOW, async () => {
+test('what is printed holds no password, and does the same', async () => {
   const { said, code } = await roles('print', '--passwords', file);
   expect(code).toBe(0);
   for (const name of NAMES) expect(said).not.toContain(passwordOf(name));
@@ -151,14 +150,14 @@ test('what is printed holds no password, and does the same', SLOW, async () => {
   await session.end();
 });
 
-test('where a broker carries what is published, nobody reads it in the database', SLOW, async () => {
+test('where a broker carries what is published, nobody reads it in the database', async () => {
   const run = bed.taskwire(['roles', 'print'], { env: { ...env, KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:9' } });
   expect((await run.exit).code).toBe(0);
   expect(run.output()).toContain('grant notification_service, keys to notification_service_login;');
   expect(run.output()).not.toContain('event_reader');
 });
 
-test('a login that may do more than its service needs is refused, and so is a password for nobody', SLOW, async () => {
+test('a login that may do more than its service needs is refused, and so is a password for nobody', async () => {
   await database.sql(`alter role ${loginOf('user')} createdb`);
   try {
     const { said, code } = await roles('apply');
@@ -171,7 +170,7 @@ test('a login that may do more than its service needs is refused, and so is a pa
   expect(await roles('apply', '--passwords', `${file}-wrong`)).toMatchObject({ code: 2 });
 });
 
-test('the product runs on these logins, and nobody of it is the owner', SLOW, async () => {
+test('the product runs on these logins, and nobody of it is the owner', async () => {
   const { DB_USER: _owner, DB_PASSWORD: _password, ...common } = env;
   const start = async (name: Name, more: Readonly<Record<string, string>> = {}) => {
     const own = {

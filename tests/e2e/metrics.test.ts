@@ -92,7 +92,7 @@ describe('four processes, asked through the gateway', () => {
       60_000,
     );
     told = seriesIn(text);
-  }, 120_000);
+  });
   afterAll(() => installation.close());
 
   test('nobody is told who has no token', async () => {

@@ -74,9 +74,7 @@ test('list names every read model with its rows', async () => {
   expect(listed).toContainEqual({ service: 'task', name: 'task_list', kind: 'inline', rows: 20, state: 'ok' });
 });
 
-test('rebuild mends what verify finds, beside a server that goes on reading and writing without an error', {
-  timeout: 60_000,
-}, async () => {
+test('rebuild mends what verify finds, beside a server that goes on reading and writing without an error', async () => {
   await database.query(`update task_service.task_list set title = 'Forged' where title = 'Task 7'`);
   const found = await projections(['verify', 'task_list']);
   expect(found).toMatchObject({ code: 1, output: expect.stringMatching(/^\S{36} {2}different\n/) });
@@ -124,11 +122,9 @@ test.each(
   expect(new Set(statuses)).toEqual(new Set([200, 201]));
   expect(await oid()).not.toBe(before);
   expect(await projections(['verify', 'task_list'])).toMatchObject({ code: 0 });
-}, 60_000);
+});
 
-test('what is kept from other services’ events is made anew from them, and nobody is told anything twice', {
-  timeout: 60_000,
-}, async () => {
+test('what is kept from other services’ events is made anew from them, and nobody is told anything twice', async () => {
   const count = async (table: string) =>
     (await database.query<{ count: number }>(`select count(*)::integer as count from notification_service.${table}`))
       .rows[0]?.count;

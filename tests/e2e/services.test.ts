@@ -9,8 +9,6 @@ import { asking, newPerson } from './support/client.ts';
 import { answering, productBed, productBedPerTest, type Run, type Server } from './support/product.ts';
 import { openProxy } from './support/proxy.ts';
 
-/** Processes start within seconds, unless the machine has much else to do. */
-const SLOWLY = { timeout: 60_000 };
 const ISSUER = { PUBLIC_URL: 'http://localhost:8000', LOG_LEVEL: 'info' };
 
 let database: TestDatabase;
@@ -40,7 +38,7 @@ describe('three processes', () => {
   });
   afterAll(() => bed.clear());
 
-  test('are one product: a token of one is good at the others, and events travel between them', SLOWLY, async () => {
+  test('are one product: a token of one is good at the others, and events travel between them', async () => {
     const ada = await newPerson(user.url);
     const tasks = asking(task.url, ada.token);
     const made = await tasks('POST', '/api/v1/tasks', { body: { title: 'Between processes' } });
@@ -53,7 +51,7 @@ describe('three processes', () => {
     expect(told.body?.items).toMatchObject([{ about: { id: made.body?.id } }]);
   });
 
-  test('each serves its own API and describes it, and nothing of the others', SLOWLY, async () => {
+  test('each serves its own API and describes it, and nothing of the others', async () => {
     const paths = await Promise.all(
       [user, task, notification].map(async ({ url }) => {
         const { body } = await asking(url)('GET', '/openapi.json');
@@ -74,7 +72,7 @@ describe('three processes', () => {
     expect((await asking(task.url)('GET', '/dev/mailbox')).status).toBe(404);
   });
 
-  test('each tells what it says and hears', SLOWLY, async () => {
+  test('each tells what it says and hears', async () => {
     const operations = async ({ url }: Server) =>
       Object.keys((await asking(url)('GET', '/asyncapi.json')).body?.operations as object);
     expect(await operations(user)).toEqual(['user.send.user.events']);
@@ -84,7 +82,7 @@ describe('three processes', () => {
     );
   });
 
-  test('each answers for its own parts', SLOWLY, async () => {
+  test('each answers for its own parts', async () => {
     const parts = async ({ url }: Server, path: string) =>
       Object.keys((await asking(url)('GET', path)).body?.parts as object);
     expect(await parts(user, '/health')).toEqual(['db.user']);
@@ -104,7 +102,7 @@ describe('a process alone', () => {
     ...{ DATA_DIR: await bed.folder(), ...more },
   });
 
-  test('waits for the schema, says so once, and serves as soon as it is there', SLOWLY, async () => {
+  test('waits for the schema, says so once, and serves as soon as it is there', async () => {
     const env = await environment({ DB_NAME: `late_${randomUUID().replaceAll('-', '')}` });
     const late = await listening(bed.taskwire(['start', 'notification'], { env }));
     const ask = asking(late.url);
@@ -127,7 +125,7 @@ describe('a process alone', () => {
     await database.sql(`drop database "${env.DB_NAME}" with (force)`);
   });
 
-  test('waits for the database, tells nobody outside where it is, and can be stopped meanwhile', SLOWLY, async () => {
+  test('waits for the database, tells nobody outside where it is, and can be stopped meanwhile', async () => {
     const { host, port } = inject('server');
     const proxy = await openProxy(`${host}/.s.PGSQL.${port}`);
     proxy.swallow();
@@ -149,38 +147,30 @@ describe('a process alone', () => {
     await proxy.close();
   });
 
-  test(
-    'starts without the user service, and tells tokens apart once its keys were seen, also when it is gone',
-    SLOWLY,
-    async () => {
-      const port = await freePort();
-      const env = await environment({ USER_PORT: String(port), USER_SERVICE_URL: `http://127.0.0.1:${port}` });
-      const task = await answering(bed.taskwire(['start', 'task'], { env }));
-      const person = async () => {
-        const user = await answering(bed.taskwire(['start', 'user'], { env }));
-        return { user, ada: await newPerson(user.url) };
-      };
-      const made = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Im4ifQ.e30.'.concat('A'.repeat(86));
-      const unknown = await asking(task.url, made)('GET', '/api/v1/tasks');
-      expect([unknown.status, unknown.headers.get('retry-after'), unknown.body?.code]).toEqual([
-        503,
-        '1',
-        'unavailable',
-      ]);
-      expect((await asking(task.url)('GET', '/api/v1/tasks')).status, 'without any token').toBe(401);
-      const { user, ada } = await person();
-      const ask = asking(task.url, ada.token);
-      await until('the keys to be fetched', async () => (await ask('GET', '/api/v1/tasks')).status === 200);
-      user.signal('SIGKILL');
-      await user.exit;
-      expect((await ask('GET', '/api/v1/tasks')).status).toBe(200);
-      expect((await asking(task.url, made)('GET', '/api/v1/tasks')).status, 'a key that is not known').toBeOneOf([
-        401, 503,
-      ]);
-    },
-  );
+  test('starts without the user service, and tells tokens apart once its keys were seen, also when it is gone', async () => {
+    const port = await freePort();
+    const env = await environment({ USER_PORT: String(port), USER_SERVICE_URL: `http://127.0.0.1:${port}` });
+    const task = await answering(bed.taskwire(['start', 'task'], { env }));
+    const person = async () => {
+      const user = await answering(bed.taskwire(['start', 'user'], { env }));
+      return { user, ada: await newPerson(user.url) };
+    };
+    const made = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Im4ifQ.e30.'.concat('A'.repeat(86));
+    const unknown = await asking(task.url, made)('GET', '/api/v1/tasks');
+    expect([unknown.status, unknown.headers.get('retry-after'), unknown.body?.code]).toEqual([503, '1', 'unavailable']);
+    expect((await asking(task.url)('GET', '/api/v1/tasks')).status, 'without any token').toBe(401);
+    const { user, ada } = await person();
+    const ask = asking(task.url, ada.token);
+    await until('the keys to be fetched', async () => (await ask('GET', '/api/v1/tasks')).status === 200);
+    user.signal('SIGKILL');
+    await user.exit;
+    expect((await ask('GET', '/api/v1/tasks')).status).toBe(200);
+    expect((await asking(task.url, made)('GET', '/api/v1/tasks')).status, 'a key that is not known').toBeOneOf([
+      401, 503,
+    ]);
+  });
 
-  test('says good-bye before it goes: not ready, served still, and gone with 0 within 10 s', SLOWLY, async () => {
+  test('says good-bye before it goes: not ready, served still, and gone with 0 within 10 s', async () => {
     const task = await answering(bed.taskwire(['start', 'task'], { env: await environment() }));
     const ask = asking(task.url);
     expect((await ask('GET', '/health/ready')).headers.get('connection')).toBe('keep-alive');
@@ -197,7 +187,7 @@ describe('a process alone', () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
-  test('needs a database that others can reach too', SLOWLY, async () => {
+  test('needs a database that others can reach too', async () => {
     const refused = bed.taskwire(['start', 'task'], { env: { DATA_DIR: await bed.folder() } });
     expect(await refused.exit).toEqual({ code: 2, signal: null });
     expect(refused.output()).toMatch(/^taskwire: DB_HOST must be given/);
@@ -206,7 +196,7 @@ describe('a process alone', () => {
     expect(unknown.output()).toMatch(/all, .*task/);
   });
 
-  test('asks in production for the secrets that it uses, and for no others', SLOWLY, async () => {
+  test('asks in production for the secrets that it uses, and for no others', async () => {
     const env = { NODE_ENV: 'production', PASSWORD_COST: '12', DATA_DIR: await bed.folder() };
     const refused = bed.taskwire(['start', 'task'], { env });
     expect(await refused.exit).toEqual({ code: 2, signal: null });

@@ -10,11 +10,9 @@ import { asking, newPerson, PASSWORD } from './support/client.ts';
 import { postmasterOf } from './support/processes.ts';
 import { productBedPerTest, ROOT } from './support/product.ts';
 
-/** Processes start within seconds, unless the machine has much else to do. */
-const SLOWLY = { timeout: 60_000 };
 const bed = productBedPerTest();
 
-test('the first start shows its progress, and the next one finds everything there', SLOWLY, async () => {
+test('the first start shows its progress, and the next one finds everything there', async () => {
   const DATA_DIR = await bed.folder();
   const first = await bed.start({ env: { DATA_DIR } });
   expect(first.output()).toMatch(/creating the database cluster \(first start/);
@@ -38,25 +36,21 @@ test('the first start shows its progress, and the next one finds everything ther
   expect((await again('GET', `${path}/history`)).body).toEqual(history.body);
 });
 
-test(
-  'a folder has one server: a second one is refused, and runs beside it on a folder of its own',
-  SLOWLY,
-  async () => {
-    const DATA_DIR = await bed.folder();
-    const first = await bed.start({ env: { DATA_DIR } });
-    const second = bed.taskwire(['start'], { env: { DATA_DIR } });
-    expect(await second.exit).toEqual({ code: 1, signal: null });
-    expect(second.output()).toBe(
-      `taskwire: a server is already running on ${DATA_DIR} at ${first.url} (process ${first.pid}): ` +
-        'stop it first, or start this one beside it with another DATA_DIR and another PORT\n',
-    );
-    const other = await bed.start({ env: { DATA_DIR: await bed.folder() } });
-    expect((await asking(other.url)('GET', '/health/ready')).status).toBe(200);
-    expect((await asking(first.url)('GET', '/health/ready')).status).toBe(200);
-  },
-);
+test('a folder has one server: a second one is refused, and runs beside it on a folder of its own', async () => {
+  const DATA_DIR = await bed.folder();
+  const first = await bed.start({ env: { DATA_DIR } });
+  const second = bed.taskwire(['start'], { env: { DATA_DIR } });
+  expect(await second.exit).toEqual({ code: 1, signal: null });
+  expect(second.output()).toBe(
+    `taskwire: a server is already running on ${DATA_DIR} at ${first.url} (process ${first.pid}): ` +
+      'stop it first, or start this one beside it with another DATA_DIR and another PORT\n',
+  );
+  const other = await bed.start({ env: { DATA_DIR: await bed.folder() } });
+  expect((await asking(other.url)('GET', '/health/ready')).status).toBe(200);
+  expect((await asking(first.url)('GET', '/health/ready')).status).toBe(200);
+});
 
-test('a port in use is named with the cure, and nothing is left running', SLOWLY, async () => {
+test('a port in use is named with the cure, and nothing is left running', async () => {
   const squatter = createServer().listen(0, '127.0.0.1');
   await once(squatter, 'listening');
   const { port } = squatter.address() as AddressInfo;
@@ -69,7 +63,7 @@ test('a port in use is named with the cure, and nothing is left running', SLOWLY
   squatter.close();
 });
 
-test('settings that cannot be used are all named at once, before anything is started', SLOWLY, async () => {
+test('settings that cannot be used are all named at once, before anything is started', async () => {
   const DATA_DIR = await bed.folder();
   const env = { DATA_DIR, PORT: 'eight', PASSWORD_COST: '99', LOG_LEVEL: 'loud', MASTER_KEY: 'short' };
   const refused = bed.taskwire(['start'], { env });
@@ -79,7 +73,7 @@ test('settings that cannot be used are all named at once, before anything is sta
   expect(existsSync(DATA_DIR)).toBe(false);
 });
 
-test('a production that lacks its secrets, or that tests could kill, does not start', SLOWLY, async () => {
+test('a production that lacks its secrets, or that tests could kill, does not start', async () => {
   const refused = bed.taskwire(['start'], {
     env: { DATA_DIR: await bed.folder(), NODE_ENV: 'production', FAIL_POINT: 'after-append' },
   });
@@ -88,7 +82,7 @@ test('a production that lacks its secrets, or that tests could kill, does not st
   for (const name of [...secrets, 'PASSWORD_COST', 'FAIL_POINT']) expect(refused.output()).toContain(name);
 });
 
-test('a data folder that cannot be one is named', SLOWLY, async () => {
+test('a data folder that cannot be one is named', async () => {
   const file = await bed.folder('file');
   await writeFile(file, '');
   const refused = bed.taskwire(['start'], { env: { DATA_DIR: file } });
@@ -96,29 +90,25 @@ test('a data folder that cannot be one is named', SLOWLY, async () => {
   expect(refused.output()).toMatch(new RegExp(`${file} cannot be written .*DATA_DIR`));
 });
 
-test(
-  'it runs from a folder with spaces and foreign letters, with its settings in a .env file there',
-  SLOWLY,
-  async () => {
-    const root = await bed.folder('zoë’s プロジェクト 1');
-    await mkdir(root);
-    for (const name of ['bin', 'src', 'package.json', 'package-lock.json'])
-      await cp(join(ROOT, name), join(root, name), { recursive: true });
-    await symlink(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-    await writeFile(join(root, '.env'), 'DATA_DIR="my data"\nPASSWORD_MIN_LENGTH=20\n');
-    const server = await bed.start({ root });
-    const answer = await asking(server.url)('POST', '/api/v1/auth/register', {
-      body: { email: 'ada@example.org', username: 'ada', password: 'eighteen signs 18.' },
-    });
-    expect(answer.body).toMatchObject({ code: 'weak-password' });
-    expect(existsSync(join(root, 'my data', 'postgres'))).toBe(true);
-    server.signal('SIGTERM');
-    expect(await server.exit).toEqual({ code: 0, signal: null });
-  },
-);
+test('it runs from a folder with spaces and foreign letters, with its settings in a .env file there', async () => {
+  const root = await bed.folder('zoë’s プロジェクト 1');
+  await mkdir(root);
+  for (const name of ['bin', 'src', 'package.json', 'package-lock.json'])
+    await cp(join(ROOT, name), join(root, name), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(root, 'node_modules'));
+  await writeFile(join(root, '.env'), 'DATA_DIR="my data"\nPASSWORD_MIN_LENGTH=20\n');
+  const server = await bed.start({ root });
+  const answer = await asking(server.url)('POST', '/api/v1/auth/register', {
+    body: { email: 'ada@example.org', username: 'ada', password: 'eighteen signs 18.' },
+  });
+  expect(answer.body).toMatchObject({ code: 'weak-password' });
+  expect(existsSync(join(root, 'my data', 'postgres'))).toBe(true);
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+});
 
 describe('a stop', () => {
-  test('by any signal, once or again, ends with 0 within 10 s, and the database with it', SLOWLY, async () => {
+  test('by any signal, once or again, ends with 0 within 10 s, and the database with it', async () => {
     const DATA_DIR = await bed.folder();
     for (const signals of [['SIGTERM'], ['SIGINT', 'SIGINT'], ['SIGTERM', 'SIGINT', 'SIGTERM']] as const) {
       const server = await bed.start({ env: { DATA_DIR } });
@@ -132,7 +122,7 @@ describe('a stop', () => {
     }
   });
 
-  test('answers what is under way', SLOWLY, async () => {
+  test('answers what is under way', async () => {
     const server = await bed.start({ env: { DATA_DIR: await bed.folder() } });
     const { ask, token } = await newPerson(server.url);
     // A request of which the server has all but the last byte when the stop begins.
@@ -161,7 +151,7 @@ describe('a stop', () => {
     expect(answer).toMatch(/^HTTP\/1.1 201 /);
   });
 
-  test('does not wait for those who never finish their request', SLOWLY, async () => {
+  test('does not wait for those who never finish their request', async () => {
     const server = await bed.start({ env: { DATA_DIR: await bed.folder() } });
     const client = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => undefined);
     client.write('POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');
@@ -172,7 +162,7 @@ describe('a stop', () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
-  test('in the middle of the first start leaves a folder that starts', SLOWLY, async () => {
+  test('in the middle of the first start leaves a folder that starts', async () => {
     const DATA_DIR = await bed.folder();
     const early = bed.taskwire(['start'], { env: { DATA_DIR } });
     await early.said(/creating the database cluster/);
@@ -182,7 +172,7 @@ describe('a stop', () => {
   });
 });
 
-test('kill -9 leaves no database behind, and the folder can be used at once', SLOWLY, async () => {
+test('kill -9 leaves no database behind, and the folder can be used at once', async () => {
   const DATA_DIR = await bed.folder();
   const first = await bed.start({ env: { DATA_DIR } });
   first.signal('SIGKILL');

@@ -36,10 +36,10 @@ test('commands are counted whoever gives them: a person, a policy, a timer, a jo
   const asked = { 'user RegisterUser': 1, 'user AuthenticateUser': 1, 'task CreateTask': 1, 'task PassTime': 1 };
   const cameOfIt = { 'notification RequestMail': 2, 'notification SettleMail': 2, 'notification DeliverToInbox': 1 };
   const expected = { ...asked, ...cameOfIt };
-  await expect.poll(() => counted(expected), { timeout: 20_000 }).toEqual(expected);
+  await expect.poll(() => counted(expected), { timeout: 60_000 }).toEqual(expected);
   expect((await ada.ask('POST', '/api/v1/inbox/read-all')).status).toBe(200);
   const marked = { 'notification MarkEntry': 1 };
-  await expect.poll(() => counted(marked), { timeout: 20_000 }).toEqual(marked);
+  await expect.poll(() => counted(marked), { timeout: 60_000 }).toEqual(marked);
 });
 
 test('requests are counted by route pattern, commands by what became of them, events by type', async () => {
@@ -70,7 +70,7 @@ test('requests are counted by route pattern, commands by what became of them, ev
       Object.keys(expected).map((sample) => [sample, sampleOf(lines, sample) - sampleOf(before, sample)]),
     );
   };
-  await expect.poll(counted, { timeout: 20_000 }).toEqual(expected);
+  await expect.poll(counted, { timeout: 60_000 }).toEqual(expected);
 });
 
 test('where things stand is looked up: consumers, feed, work, pools, the process', async () => {

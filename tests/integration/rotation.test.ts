@@ -97,7 +97,7 @@ const pepperOf = async ({ id }: Person): Promise<string | undefined> => {
   return row?.password_hash.split('$')[2];
 };
 
-describe('the secrets of a product are replaced, step by step', { timeout: 60_000 }, () => {
+describe('the secrets of a product are replaced, step by step', () => {
   let ada: Person;
   let hers: Work;
   let eve: Person;

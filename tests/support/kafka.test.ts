@@ -50,7 +50,7 @@ kafka.describe('one broker', () => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await startKafka();
-  }, 180_000); // the first time it is fetched
+  }); // the first time it is fetched
   afterAll(() => cluster.stop());
 
   test('keeps what it acknowledged when it is killed', async () => {
@@ -62,24 +62,24 @@ kafka.describe('one broker', () => {
     await cluster.ready();
     await say(cluster, 'notes', 'after');
     expect(await hear(cluster, 'notes', 2)).toEqual(['before', 'after']);
-  }, 60_000);
+  });
 
   test('takes a message of 6 MB', async () => {
     await make(cluster, 'large', 1);
     await say(cluster, 'large', 'x'.repeat(6 * 1024 * 1024));
     expect((await hear(cluster, 'large', 1))[0]).toHaveLength(6 * 1024 * 1024);
-  }, 60_000);
+  });
 
   test('makes no topic by itself', async () => {
     const admin = new Admin({ ...clientOf(cluster), retries: 0 });
     await expect(admin.metadata({ topics: ['nobody-made-it'] })).rejects.toThrow();
     expect(await admin.listTopics({})).not.toContain('nobody-made-it');
     await admin.close();
-  }, 60_000);
+  });
 
   test('says why, when it cannot start', async () => {
     await expect(startKafka(1, { settings: { 'process.roles': 'waiter' } })).rejects.toThrow(/process\.roles/);
-  }, 60_000);
+  });
 });
 
 kafka.describe('three brokers', () => {
@@ -94,7 +94,7 @@ kafka.describe('three brokers', () => {
     } finally {
       await cluster.stop();
     }
-  }, 180_000);
+  });
 });
 
 kafka.describe('npm run kafka', () => {
@@ -133,5 +133,5 @@ kafka.describe('npm run kafka', () => {
     asked.kill('SIGINT');
     expect(await once(asked, 'exit')).toEqual([0, null]);
     expect(await answers()).toBe(false);
-  }, 180_000);
+  });
 });

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { SCENARIOS } from '../scenarios/index.ts';
 
-test('npm run guarantees loads outside of tests, and names every scenario', { timeout: 60_000 }, async () => {
+test('npm run guarantees loads outside of tests, and names every scenario', async () => {
   const { VITEST: _, ...env } = process.env;
   const script = ['bin/run.js', 'scripts/guarantees.ts', '--list'];
   const { stdout } = await promisify(execFile)(process.execPath, script, { env });

@@ -36,7 +36,9 @@ const TABLES: Readonly<Record<string, Limit>> = {
   ...{ user_profile: rowsOf('user.created'), credential: rowsOf('user.created'), person: rowsOf('user.created') },
   ...{ user_session: rowsOf('user.authenticated'), subject_key: rowsOf('user.created') },
   ...{ task_list: rowsOf('task.created'), known_task: rowsOf('task.created'), category_list: none },
-  ...{ mail_list: rowsOf('email'), inbox_list: rowsOf('in_app'), dev_mailbox: rowsOf('email') },
+  ...{ mail_list: rowsOf('email'), inbox_list: rowsOf('in_app') },
+  // A row each time: one whose acceptance was not heard of in time, on a machine with too much to do, comes twice.
+  dev_mailbox: (counts) => 2 + 1.01 * (counts.email ?? 0),
 };
 
 export const bounded = scenario('bounded', {

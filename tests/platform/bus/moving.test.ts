@@ -31,7 +31,7 @@ kafka.describe('an installation with a broker', () => {
   beforeAll(async () => {
     cluster = await startKafka();
     await applyTopics(settings(), TOPICS);
-  }, 120_000);
+  });
   afterEach(async () => {
     await Promise.all(relays.splice(0).map(({ stop }) => stop()));
   });
@@ -55,9 +55,7 @@ kafka.describe('an installation with a broker', () => {
   const hears = (id: string, versions: readonly number[]) =>
     until(`version ${versions.at(-1)}`, async () => (await heardOf(id))?.length === versions.length);
 
-  test('from the log bus to a broker: what was heard is not heard again, and nothing is missed', {
-    timeout: 60_000,
-  }, async () => {
+  test('from the log bus to a broker: what was heard is not heard again, and nothing is missed', async () => {
     isMoved = false;
     const before = await Promise.all(upTo(20).map(() => bed.say('one', 'two')));
     const listening = await bed.listen([hearing()]);
@@ -79,7 +77,7 @@ kafka.describe('an installation with a broker', () => {
     expect(await bed.parked()).toEqual([]);
   });
 
-  test('a relay that stops leaves its place at once', { timeout: 60_000 }, async () => {
+  test('a relay that stops leaves its place at once', async () => {
     isMoved = true;
     const { database } = bed.producer();
     const held = () => database.read<{ holder: string }>(RELAYS, []);
@@ -89,7 +87,7 @@ kafka.describe('an installation with a broker', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('what is nobody’s is parked, and holds up nobody, not even its key', { timeout: 60_000 }, async () => {
+  test('what is nobody’s is parked, and holds up nobody, not even its key', async () => {
     isMoved = true;
     publish();
     await bed.listen([hearing()]);
@@ -117,9 +115,7 @@ kafka.describe('an installation with a broker', () => {
     await hears(id, [1, 2, 3]);
   });
 
-  test('that lost a topic is given it again: what was missed is heard, and nothing twice', {
-    timeout: 90_000,
-  }, async () => {
+  test('that lost a topic is given it again: what was missed is heard, and nothing twice', async () => {
     isMoved = true;
     const { database } = bed.producer();
     publish();
@@ -134,7 +130,7 @@ kafka.describe('an installation with a broker', () => {
 
     await bed.listen([hearing()]);
     for (const id of missed) await bed.extend(id, 'two');
-    await until('the gap to be told', () => bed.logged().some(({ msg }) => /missing/i.test(msg)), 30_000);
+    await until('the gap to be told', () => bed.logged().some(({ msg }) => /missing/i.test(msg)));
     await relays.pop()?.stop();
     await rewindRelay(database);
     await emptyTopics(settings(), TOPICS);
@@ -147,14 +143,14 @@ kafka.describe('an installation with a broker', () => {
     expect((await bed.parked()).filter(([name]) => !name.startsWith('record '))).toEqual([]); // those are of the test before
   });
 
-  test('a gap in one partition holds up no other', { timeout: 60_000 }, async () => {
+  test('a gap in one partition holds up no other', async () => {
     isMoved = true;
     publish();
     await bed.listen([hearing()]);
     const first = await bed.say('one');
     await hears(first, [1]);
     await forgeBehind(settings());
-    await until('it to be told', () => bed.logged().some(({ msg }) => /missing|gap/i.test(msg)), 20_000);
+    await until('it to be told', () => bed.logged().some(({ msg }) => /missing|gap/i.test(msg)));
     const ids = await Promise.all(upTo(16).map(() => bed.say('one')));
     const elsewhere = ids.filter((id) => laneOf(id) % 4 !== 0);
     expect(elsewhere.length).toBeGreaterThan(0);
