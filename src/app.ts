@@ -1,6 +1,6 @@
 /** Services behind one HTTP server, ready to listen or to be injected into: what every process and the tests share. */
 import { EVENT_REGISTRY } from '#contracts/registry.ts';
-import { remoteKeys } from '#platform/auth/remote-keys.ts';
+import { fetchAhead, remoteKeys } from '#platform/auth/remote-keys.ts';
 import { createTokenVerifier } from '#platform/auth/tokens.ts';
 import { openShared } from '#platform/cache/open.ts';
 import type { Config } from '#platform/config/config.ts';
@@ -96,6 +96,9 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
     trustedProxies: config.TRUSTED_PROXIES ?? (counts && 'loopback'), // a gateway on this machine
     operators: operatorsOf(config),
   });
+  const gone = new AbortController();
+  http.addHook('onClose', async () => gone.abort());
+  if (!keySet) void fetchAhead(keys, gone.signal);
   await describeRoutes(http, { ...PRODUCT, description: API, server: config.PUBLIC_URL });
   const consistencyTokens = createConsistencyTokens(masterKey);
   for (const { routes, catchUp } of services) {

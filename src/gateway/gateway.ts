@@ -1,5 +1,5 @@
 /** One door in front of all services: it knows where each is, who may ask, and what to do where one does not answer. */
-import { remoteKeys } from '#platform/auth/remote-keys.ts';
+import { fetchAhead, remoteKeys } from '#platform/auth/remote-keys.ts';
 import { createTokenVerifier } from '#platform/auth/tokens.ts';
 import { openShared } from '#platform/cache/open.ts';
 import type { Config } from '#platform/config/config.ts';
@@ -36,14 +36,18 @@ export const buildGateway = async (config: Config, logger: Logger, lookUp?: Look
   const upstreams = await openUpstreams(config, logger, lookUp);
   const shared = openShared(config, logger);
   let stopping = false;
+  const keys = remoteKeys(config.USER_SERVICE_URL);
   const http = await createHttpApp({
-    verifier: createTokenVerifier(remoteKeys(config.USER_SERVICE_URL), config.PUBLIC_URL),
+    verifier: createTokenVerifier(keys, config.PUBLIC_URL),
     logger,
     origins: config.CORS_ORIGINS,
     limits: shared.limits && { ...shared.limits, counts: ['edge'] },
     trustedProxies: config.TRUSTED_PROXIES,
     operators: operatorsOf(config),
   });
+  const gone = new AbortController();
+  http.addHook('onClose', async () => gone.abort());
+  void fetchAhead(keys, gone.signal);
   await describeRoutes(http, { ...PRODUCT, description: API, server: config.PUBLIC_URL });
   tellWhenLeaving(http, () => stopping);
   http.register(async (scope: HttpApp) => relayRoutes(scope, ROUTES, upstreams));

@@ -1,5 +1,8 @@
 /** A process for each service: what each serves alone, what it waits for, and what it does while the others are away. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/free-port.ts';
@@ -92,6 +95,21 @@ describe('three processes', () => {
       expect((await asking(url)('GET', '/health/live')).status).toBe(200);
       expect((await asking(url)('GET', '/health/ready')).status).toBe(200);
     }
+  });
+
+  test('one that has just begun knows tokens before the first comes, should the user service go meanwhile', async () => {
+    const { token } = await newPerson(user.url);
+    const { body } = await asking(user.url)('GET', '/.well-known/jwks.json');
+    const issuer = createServer((_request, response) => response.end(JSON.stringify(body))).listen(0, '127.0.0.1');
+    const asked = once(issuer, 'request');
+    await once(issuer, 'listening');
+    const { port } = issuer.address() as AddressInfo;
+    const env = { ...ISSUER, ...databaseSettings(database), DATA_DIR: await bed.folder() };
+    const fresh = bed.taskwire(['start', 'task'], { env: { ...env, USER_SERVICE_URL: `http://127.0.0.1:${port}` } });
+    await asked;
+    issuer.close();
+    const { url } = await answering(fresh);
+    expect((await asking(url, token)('GET', '/api/v1/tasks')).status).toBe(200);
   });
 });
 

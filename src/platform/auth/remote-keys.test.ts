@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { refusalOf } from '../resilience/refusal.ts';
-import { remoteKeys } from './remote-keys.ts';
+import { fetchAhead, remoteKeys } from './remote-keys.ts';
 
 const key = (kid: string) => ({ kty: 'EC', crv: 'P-256', kid, x: 'x', y: 'y' });
 const NOWHERE = 'http://127.0.0.1:1';
@@ -81,6 +81,22 @@ test('before any were fetched nobody is accepted or refused, and the one who iss
   now += 1_000;
   serve(key('one'));
   expect(await keys('one')).toEqual(['one']);
+});
+
+test('they are fetched ahead, as often as it takes, and not beyond the end', async () => {
+  const source = remoteKeys([address]); // by the clock: it rests between two tries
+  goAway();
+  const ended = new AbortController();
+  const ahead = fetchAhead(source, ended.signal);
+  await expect.poll(() => asked, { timeout: 30_000 }).toBeGreaterThan(1);
+  serve(key('one'));
+  await ahead;
+  goAway();
+  expect((await source('one')).keys.map(({ kid }) => kid)).toEqual(['one']);
+
+  const never = fetchAhead(remoteKeys([NOWHERE]), ended.signal);
+  ended.abort();
+  await never;
 });
 
 test('of copies, the first that answers is enough', async () => {

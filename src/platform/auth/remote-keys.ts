@@ -1,8 +1,9 @@
 /**
- * The public keys of whoever issues tokens, in processes that only verify them: fetched when a token first needs them,
- * and again when they are old or a token names one that is not among them. Whoever issues may be away: what was fetched
- * once goes on being trusted. (jose's own remote set forgets its keys then, and knows one address only.)
+ * The public keys of whoever issues tokens, in processes that only verify them: fetched at the start or when a token first
+ * needs them, and again when they are old or a token names one that is not among them. Whoever issues may be away: what was
+ * fetched once goes on being trusted. (jose's own remote set forgets its keys then, and knows one address only.)
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JWK } from 'jose';
 import type { Refusal } from '../resilience/refusal.ts';
 import type { KeySet, KeySource } from './tokens.ts';
@@ -55,6 +56,22 @@ export const remoteKeys = (addresses: readonly string[], clock: () => number = (
     }
     return lookOnce();
   };
+};
+
+/**
+ * Asks for keys until there are some, so that they are here should whoever issues them go before the first token comes: a
+ * copy that had just begun answered nobody then. Resolves then, or once `signal` is aborted.
+ */
+export const fetchAhead = async (source: KeySource, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    try {
+      await source(undefined);
+      return;
+    } catch {
+      // Whoever issues is not there yet: the first token tells its sender so, if it comes before the next try.
+      await sleep(COOL_DOWN.failed, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
 };
 
 const fetchKeys = async (addresses: readonly string[]): Promise<KeySet> => {
