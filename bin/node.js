@@ -2,6 +2,7 @@
 // Plain JavaScript for Node 18 and later, since that may be the Node that starts it.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -24,8 +25,12 @@ export async function run(file, args) {
 
 async function runHere(file, args) {
   stopWithParent();
+  // What was compiled is kept for the next start, which costs less CPU by a third then. It goes by the text of each file;
+  // where nothing can be written, on a read-only disk, all is compiled each time.
+  module.enableCompileCache?.(`${root}.cache/compiled`);
   process.argv = [process.execPath, file, ...args];
   await import(pathToFileURL(file).href);
+  module.flushCompileCache?.(); // now that it runs: at its end may be too late, for it may be killed
 }
 
 /** The same entry once more on another Node, as if it were this process: terminal, signals, exit code, even kill -9. */

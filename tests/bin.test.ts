@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 
 const program = join(mkdtempSync(join(tmpdir(), 'taskwire-bin-')), 'program.ts');
@@ -55,6 +56,17 @@ describe.each([
     expect(await output()).toBe('stopped in order\n');
     expect(await exit()).toBe(0);
   });
+});
+
+test('what was compiled is kept, and a program that was changed is run as it is now', async () => {
+  const changing = join(mkdtempSync(join(tmpdir(), 'taskwire-bin-')), 'program.ts');
+  const said = async (word: string): Promise<string> => {
+    writeFileSync(changing, `const word: string = '${word}'; console.log(word);`);
+    const { stdout } = await promisify(execFile)(process.execPath, ['bin/run.js', changing]);
+    return stdout;
+  };
+  for (const word of ['one', 'one', 'two', 'one']) expect(await said(word)).toBe(`${word}\n`);
+  expect(readdirSync('.cache/compiled').length).toBeGreaterThan(0);
 });
 
 test('a program whose wrapper is killed with kill -9 stops in order', async () => {
