@@ -17,7 +17,7 @@ class KeysUnavailable extends Error {
 /** ms; a key that was taken out of the set verifies here for so long, and its tokens live ten minutes anyway. */
 const FRESH = 5 * 60_000;
 /** ms; tokens with made-up key ids make us ask no more often than this. */
-const COOL_DOWN = { answered: 5_000, failed: 1_000 } as const;
+const COOL_DOWN = { answered: 5_000, failed: 200 } as const;
 const PATIENCE = 2_000;
 
 /** `addresses` are copies of one service, asked in turn until one answers. Throws KeysUnavailable. */
@@ -30,6 +30,8 @@ export const remoteKeys = (addresses: readonly string[], clock: () => number = (
   let looking: Promise<KeySet> | undefined;
   const look = async (): Promise<KeySet> => {
     try {
+      // Before any are known nobody can be answered: whoever comes just after a look that failed waits for the next one.
+      if (known === undefined) await sleep(Math.max(0, COOL_DOWN.failed - (clock() - last.at)));
       known = await fetchKeys(addresses);
       last = { at: clock(), how: 'answered' };
       return known;
@@ -50,11 +52,9 @@ export const remoteKeys = (addresses: readonly string[], clock: () => number = (
       if (age > (last.how === 'failed' ? COOL_DOWN.failed : FRESH)) lookOnce().catch(() => undefined); // the next one tries again
       return known;
     }
-    if (looking === undefined && age < COOL_DOWN[last.how]) {
-      if (known === undefined || last.how === 'failed') throw new KeysUnavailable('the keys of tokens are not known');
-      return known;
-    }
-    return lookOnce();
+    if (known === undefined || looking !== undefined || age >= COOL_DOWN[last.how]) return lookOnce();
+    if (last.how === 'failed') throw new KeysUnavailable('it is not known whether there is such a key');
+    return known;
   };
 };
 
@@ -68,8 +68,7 @@ export const fetchAhead = async (source: KeySource, signal: AbortSignal): Promis
       await source(undefined);
       return;
     } catch {
-      // Whoever issues is not there yet: the first token tells its sender so, if it comes before the next try.
-      await sleep(COOL_DOWN.failed, undefined, { signal, ref: false }).catch(() => undefined);
+      // Whoever issues is not there yet, and the next look rests before it asks.
     }
   }
 };
