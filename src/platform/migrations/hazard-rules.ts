@@ -82,7 +82,7 @@ const ofIndexes = ({ bare }: SqlStatement, { alone, made }: Memory): readonly Ru
 };
 
 const WRITES = /^(with|update|delete|insert|merge|create (unlogged )?table)\b/;
-const NO_TABLE = /\bfor (no key )?update\b|\bdo update set\b|\bdistinct from\b/g;
+const NO_TABLE = /\bfor (no key )?update\b|\bdo update set\b|\bdistinct from\b|\bon update\b/g;
 const WRITTEN = /\b(?:update|delete from|merge into) (?:only )?([\w.]+)/g;
 /** Rows that are made of rows: `insert … select`, `create table … as`. */
 const FILLED =

@@ -117,6 +117,7 @@ describe('let through', () => {
     'with n as (select a from u for update) select count(*) from n',
     'create view v as select a from t',
     'create table t (a integer, b integer generated always as (a * 2) stored)',
+    'create table t (a integer references u on update cascade on delete cascade)',
   ])('%s', (sql) => expect(rulesOf(sql)).toEqual([]));
 
   test('whatever is done to a table that the same file makes', () => {
