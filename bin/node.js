@@ -25,9 +25,9 @@ export async function run(file, args) {
 
 async function runHere(file, args) {
   stopWithParent();
-  // What was compiled is kept for the next start, which costs less CPU by a third then. It goes by the text of each file;
-  // where nothing can be written, on a read-only disk, all is compiled each time.
-  module.enableCompileCache?.(`${root}.cache/compiled`);
+  // What was compiled is kept for the next start, which costs less CPU by a third then. It goes by the text of each file.
+  // In production nothing is written where the product lies.
+  if (process.env.NODE_ENV !== 'production') module.enableCompileCache?.(`${root}.cache/compiled`);
   process.argv = [process.execPath, file, ...args];
   await import(pathToFileURL(file).href);
   module.flushCompileCache?.(); // now that it runs: at its end may be too late, for it may be killed
