@@ -106,6 +106,9 @@ kafka.describe('on Apache Kafka', () => {
     const differ = await run('events', 'verify', '--from', 'kafka');
     expect(differ.code, differ.said).toBe(1);
     expect(differ.said).toMatch(/the broker holds something else than the store of user, task, notification/);
+    const spared = await run('events', 'republish', '--to', 'kafka', '--service', 'task');
+    expect(spared.code, 'the broker alone has these events').toBe(1);
+    expect(spared.said).toContain('the store was set back');
     const refused = await run('start');
     expect(refused.code).toBe(1);
     const cure = /taskwire (events restore --from kafka --service \w+)/.exec(refused.said)?.[1];
