@@ -42,7 +42,8 @@ const seenTasks = (seen: Seen): Consumer => {
     ids: (_event, { streamId }) => [streamId],
     on: {
       'task.created': (_row, { data }, _about, id) => ({
-        ...{ id, status: 'open' },
+        id,
+        status: 'open',
         title: typeof data.title === 'string' ? data.title : null,
       }),
       'task.completed': (row) => row && { ...row, status: 'completed' },
@@ -70,8 +71,12 @@ export const openBed = async (database: Database, openBus: (task: Source) => Eve
     producer,
     listen: async (seen) => {
       const consumers = openConsumers({
-        ...{ database: listener.database, commands: listener.commands, bus, catalog: compileCatalog(EVENT_REGISTRY) },
-        ...{ consumers: [seenTasks(seen)], logger: createLogger('warn') },
+        database: listener.database,
+        commands: listener.commands,
+        bus,
+        catalog: compileCatalog(EVENT_REGISTRY),
+        consumers: [seenTasks(seen)],
+        logger: createLogger('warn'),
       });
       await consumers.start();
       return consumers;

@@ -115,7 +115,9 @@ const countFor = async (limiter: Limiter, seconds: number, redis: number): Promi
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, client));
   return {
-    ...{ latencies, seconds: (performance.now() - from) / 1_000, postgresCpu: 0 },
+    latencies,
+    seconds: (performance.now() - from) / 1_000,
+    postgresCpu: 0,
     serviceCpu: cpuTime([process.pid]) - before.service,
     redisCpu: cpuTime([redis]) - before.redis,
   };

@@ -20,7 +20,9 @@ export async function startContestant(
   const origin = `http://127.0.0.1:${port}`;
   const { settled } = target;
   return new Subject({
-    ...{ port, keyed: target.keyed, due: target.due },
+    port,
+    keyed: target.keyed,
+    due: target.due,
     signIn: () => target.signIn(`${origin}/api/v1`),
     ...(settled && { settled: () => settled(origin) }),
     cpu: () => ({ service: cpuTime(tree(pid)), postgres: cpuTime(workingIn(server.folder)) }),

@@ -10,6 +10,7 @@ import type { Broker } from './broker.ts';
 import { ROOT } from './paths.ts';
 import { createDatabase, environment, type Server } from './postgres.ts';
 import { cpuTime, sum, tree, workingIn } from './proc.ts';
+import { hold } from './quota.ts';
 import { freePort, startService } from './service.ts';
 import { eventsSettled } from './settled.ts';
 import { type Place, Subject } from './subject.ts';
@@ -19,6 +20,8 @@ export type Installation = {
   /** Where each copy of the task service listens. */
   readonly taskPorts: readonly number[];
   readonly addTask: () => Promise<void>;
+  /** How much of a core each copy of the task service may use, until that is disposed of. */
+  readonly limitTasks: (share: number) => Disposable;
   /** A gateway in front of all copies that there are, in place of the one before; answers its port. */
   readonly moveGateway: () => Promise<number>;
   /** Asked at a port, by a user of whom the installation knows. */
@@ -42,9 +45,13 @@ export async function startInstallation(
   const [user, notification] = [await freePort(), await freePort()];
   const common = {
     ...environment(database),
-    ...{ KAFKA_BOOTSTRAP_SERVERS: broker.settings.bootstrapServers.join(','), DATA_DIR: `${folder}/${name}` },
-    ...{ MASTER_KEY: randomUUID(), PASSWORD_PEPPER: randomUUID(), PUBLIC_URL: 'http://localhost:8000' },
-    ...{ USER_SERVICE_URL: at(user), NOTIFICATION_SERVICE_URL: at(notification) },
+    KAFKA_BOOTSTRAP_SERVERS: broker.settings.bootstrapServers.join(','),
+    DATA_DIR: `${folder}/${name}`,
+    MASTER_KEY: randomUUID(),
+    PASSWORD_PEPPER: randomUUID(),
+    PUBLIC_URL: 'http://localhost:8000',
+    USER_SERVICE_URL: at(user),
+    NOTIFICATION_SERVICE_URL: at(notification),
   };
   const running = new AsyncDisposableStack();
   const pids = new Map<Kind, number[]>();
@@ -65,6 +72,12 @@ export async function startInstallation(
     );
     taskPorts.push(port);
   };
+  const limitTasks = (share: number): Disposable => {
+    const held = new DisposableStack();
+    const copies = pids.get('task') ?? [];
+    for (const [copy, pid] of copies.entries()) held.use(hold(`${name}-${copy}`, tree(pid), share));
+    return held;
+  };
   const cpu = (): Record<Kind, number> => {
     const of = (kind: Kind): number => sum((pids.get(kind) ?? []).map((pid) => cpuTime(tree(pid))));
     const ours = { gateway: of('gateway'), task: of('task'), others: of('others') };
@@ -83,6 +96,7 @@ export async function startInstallation(
   return {
     taskPorts,
     addTask,
+    limitTasks,
     moveGateway: async () => {
       await gateway?.[Symbol.asyncDispose]();
       pids.delete('gateway');

@@ -71,18 +71,21 @@ const rowsOf = ({ through, directly, alone }: Readonly<Record<'through' | 'direc
   return [
     ...JOBS.flatMap((job) => [
       {
-        ...{ what: `${job} through the gateway, task service itself` },
-        ...{ ours: cell(through, job, rateOf), peer: cell(directly, job, rateOf) },
+        what: `${job} through the gateway, task service itself`,
+        ours: cell(through, job, rateOf),
+        peer: cell(directly, job, rateOf),
       },
       {
-        ...{ what: `${job} through the gateway, one process` },
-        ...{ ours: cell(through, job, rateOf), peer: cell(alone, job, rateOf) },
+        what: `${job} through the gateway, one process`,
+        ours: cell(through, job, rateOf),
+        peer: cell(alone, job, rateOf),
       },
     ]),
     ...QUIET_JOBS.map((job) => hopRow(job, seriesOf(through.quiet, job), seriesOf(directly.quiet, job))),
     ...JOBS.map((job) => ({
-      ...{ what: `${job}, CPU through the gateway, task service itself` },
-      ...{ ours: cell(through, job, cpu), peer: cell(directly, job, cpu) },
+      what: `${job}, CPU through the gateway, task service itself`,
+      ours: cell(through, job, cpu),
+      peer: cell(directly, job, cpu),
     })),
   ];
 };

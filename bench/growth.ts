@@ -63,7 +63,11 @@ const load = async (database: Database, file: string): Promise<void> => {
   const { schema } = TASK_SERVICE;
   const at = new Date().toISOString();
   const metadata = JSON.stringify({
-    ...{ correlationId: uuidv7(), causationId: uuidv7(), actor: OWNER, requestId: uuidv7(), occurredAt: at },
+    correlationId: uuidv7(),
+    causationId: uuidv7(),
+    actor: OWNER,
+    requestId: uuidv7(),
+    occurredAt: at,
   });
   const sealed = JSON.stringify({
     changes: { title: { from: { $sealed: 'x'.repeat(80) }, to: { $sealed: 'x'.repeat(80) } } },

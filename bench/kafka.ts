@@ -71,12 +71,16 @@ const rowsOf = async (bed: Bed, broker: Broker, server: Server, { rounds, second
   const peers = { producer: producer.cell(rate), consumer: tool.cell(rate) };
   return [
     {
-      ...{ what: `relay ${grouped(events)} events of ${size} bytes, ProducerPerformance`, ours: relay.cell(costed) },
-      ...{ peer: peers.producer, aim: '≥ 20,000/s' },
+      what: `relay ${grouped(events)} events of ${size} bytes, ProducerPerformance`,
+      ours: relay.cell(costed),
+      peer: peers.producer,
+      aim: '≥ 20,000/s',
     },
     {
-      ...{ what: 'a projection that catches up, ConsumerPerformance', ours: consumer.cell(costed) },
-      ...{ peer: peers.consumer, aim: '≥ 10,000/s' },
+      what: 'a projection that catches up, ConsumerPerformance',
+      ours: consumer.cell(costed),
+      peer: peers.consumer,
+      aim: '≥ 10,000/s',
     },
     { what: 'its reader alone, ConsumerPerformance', ours: reader.cell(costed), peer: peers.consumer },
   ];

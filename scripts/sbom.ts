@@ -59,8 +59,11 @@ const scopeOf = ({ dev, optional }: Locked): string => {
   return optional ? 'optional' : 'required';
 };
 const describe = (path: string, locked: Locked) => ({
-  ...{ type: path === '' ? 'application' : 'library', 'bom-ref': refOf(path, locked) },
-  ...{ name: nameOf(path, locked), version: locked.version, purl: refOf(path, locked) },
+  type: path === '' ? 'application' : 'library',
+  'bom-ref': refOf(path, locked),
+  name: nameOf(path, locked),
+  version: locked.version,
+  purl: refOf(path, locked),
   ...(path !== '' && { scope: scopeOf(locked) }),
   ...(locked.license !== undefined && { licenses: [{ expression: locked.license }] }),
   ...(locked.integrity !== undefined && { hashes: [hashOf(locked.integrity)] }),
@@ -76,7 +79,9 @@ console.log(
   JSON.stringify(
     {
       $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
-      ...{ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1 },
+      bomFormat: 'CycloneDX',
+      specVersion: '1.6',
+      version: 1,
       serialNumber: `urn:uuid:${id.slice(0, 8)}-${id.slice(8, 12)}-8${id.slice(13, 16)}-8${id.slice(17, 20)}-${id.slice(20, 32)}`,
       metadata: root && { component: describe(root.path, root.locked) },
       components: all.slice(1).map(({ path, locked }) => describe(path, locked)),

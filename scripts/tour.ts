@@ -26,12 +26,16 @@ const comeIn = async ({ chapter, step }: Teller, title: string, name: string): P
   chapter(title);
   await step({
     notice: 'Whoever registers is made: 201, where they are, and version 1 of them as the ETag.',
-    ...{ method: 'POST', path: '/api/v1/auth/register', expect: 201 },
+    method: 'POST',
+    path: '/api/v1/auth/register',
+    expect: 201,
     body: { email: `${name}@example.org`, username: name, password: PASSWORD },
   });
   const login = await step({
     notice: 'A login answers an access token, good for ten minutes.',
-    ...{ method: 'POST', path: '/api/v1/auth/login', expect: 200 },
+    method: 'POST',
+    path: '/api/v1/auth/login',
+    expect: 200,
     body: { email: `${name}@example.org`, password: PASSWORD },
   });
   const token = textOf(login.body, 'accessToken');
@@ -44,23 +48,32 @@ const makeThings = async ({ chapter }: Teller, as: As) => {
   chapter('Making things');
   const home = await as({
     notice: 'A category belongs to whoever made it.',
-    ...{ method: 'POST', path: '/api/v1/categories', expect: 201 },
+    method: 'POST',
+    path: '/api/v1/categories',
+    expect: 201,
     body: { name: 'Home', color: '#3366ff' },
   });
   const homeId = textOf(home.body, 'id');
   const plants = await as({
     notice: 'Due at an instant: dueAt is just that.',
-    ...{ method: 'POST', path: '/api/v1/tasks', expect: 201 },
+    method: 'POST',
+    path: '/api/v1/tasks',
+    expect: 201,
     body: { title: 'Water the plants', priority: 'high', categoryId: homeId, due: { at: '2030-05-01T09:00:00Z' } },
   });
   await as({
     notice: 'Due on a day: dueAt is the end of that day in that zone (22:00 UTC is midnight in a Berlin summer).',
-    ...{ method: 'POST', path: '/api/v1/tasks', expect: 201 },
+    method: 'POST',
+    path: '/api/v1/tasks',
+    expect: 201,
     body: { title: 'File the tax return', due: { date: '2030-07-31', zone: 'Europe/Berlin' } },
   });
   const key = `"tour-${randomUUID()}"`;
   const twice = {
-    ...{ method: 'POST', path: '/api/v1/tasks', expect: 201, headers: { 'Idempotency-Key': key } },
+    method: 'POST',
+    path: '/api/v1/tasks',
+    expect: 201,
+    headers: { 'Idempotency-Key': key },
     body: { title: 'Buy a watering can', priority: 'low' },
   };
   const first = await as({ notice: 'With an Idempotency-Key …', ...twice });
@@ -77,17 +90,25 @@ const changeWithCare = async ({ chapter }: Teller, as: As, url: string): Promise
   chapter('Changing with care');
   await as({
     notice: 'If-Match: only when it is still what I saw.',
-    ...{ method: 'PATCH', path: url, expect: 200, headers: { 'If-Match': '"1"' } },
+    method: 'PATCH',
+    path: url,
+    expect: 200,
+    headers: { 'If-Match': '"1"' },
     body: { priority: 'urgent' },
   });
   await as({
     notice: 'The same If-Match again is stale: 412, and changesSince tells what happened in between, and who did it.',
-    ...{ method: 'PATCH', path: url, expect: 412, headers: { 'If-Match': '"1"' } },
+    method: 'PATCH',
+    path: url,
+    expect: 412,
+    headers: { 'If-Match': '"1"' },
     body: { title: 'Water all the plants' },
   });
   await as({
     notice: 'A change that changes nothing: 200, the same ETag, and no event.',
-    ...{ method: 'PATCH', path: url, expect: 200 },
+    method: 'PATCH',
+    path: url,
+    expect: 200,
     body: { priority: 'urgent' },
   });
   const complete = { method: 'POST', path: `${url}/complete` };
@@ -100,13 +121,18 @@ const beTold = async ({ chapter, step }: Teller, as: As, name: string, token: st
   chapter('Being told');
   await step({
     notice: 'Registering led to a mail. With no mail server named, it lies in the built-in mailbox: see /dev/mailbox.',
-    ...{ method: 'GET', path: '/api/v1/dev/mailbox?limit=1', expect: 200 },
+    method: 'GET',
+    path: '/api/v1/dev/mailbox?limit=1',
+    expect: 200,
     until: (body) => JSON.stringify(body).includes(`${name}@example.org`),
   });
   const headers = { 'Consistency-Token': token };
   const inbox = await as({
     notice: 'Another service heard that the task is done. With the token of that write, the read waits until it has.',
-    ...{ method: 'GET', path: '/api/v1/inbox', expect: 200, headers },
+    method: 'GET',
+    path: '/api/v1/inbox',
+    expect: 200,
+    headers,
   });
   const [entry] = itemsOf(inbox.body);
   const path = `/api/v1/inbox/${textOf(entry ?? null, 'id')}`;
@@ -124,7 +150,9 @@ const find = async ({ chapter }: Teller, as: As, homeId: string): Promise<void> 
     sort: 'title',
   });
   const page = await list('The most pressing first, two at a time, and how many there are in all.', {
-    ...{ sort: '-priority', limit: '2', count: 'true' },
+    sort: '-priority',
+    limit: '2',
+    count: 'true',
   });
   const cursor = textOf(page.body, 'nextCursor');
   await list('The next page goes on where that one ended.', { sort: '-priority', limit: '2', cursor });
@@ -134,7 +162,9 @@ const lookBack = async ({ chapter }: Teller, as: As, url: string): Promise<void>
   chapter('Looking back');
   await as({
     notice: 'The history is the stream itself: each event, by whom, when, in which request, from what to what.',
-    ...{ method: 'GET', path: `${url}/history`, expect: 200 },
+    method: 'GET',
+    path: `${url}/history`,
+    expect: 200,
   });
   await as({ notice: 'Deleted means: in the trash.', method: 'DELETE', path: url, expect: 204 });
   await as({ notice: 'There it lies, since deletedAt.', method: 'GET', path: '/api/v1/tasks/trash', expect: 200 });
@@ -146,21 +176,29 @@ const beRefused = async (teller: Teller, as: As, url: string): Promise<void> => 
   teller.chapter('Being refused');
   await eve({
     notice: 'Another person’s task is answered exactly as one that does not exist.',
-    ...{ method: 'GET', path: url, expect: 404 },
+    method: 'GET',
+    path: url,
+    expect: 404,
   });
   await as({
     notice: 'A bad body: every fault at once, each with its place (a JSON pointer) and a stable code.',
-    ...{ method: 'POST', path: '/api/v1/tasks', expect: 422 },
+    method: 'POST',
+    path: '/api/v1/tasks',
+    expect: 422,
     body: { title: '', priority: 'whenever', due: { date: '2030-02-30', zone: 'Europe/Berlin' }, colour: 'red' },
   });
   await teller.step({
     notice: 'Without a token nobody gets past the door.',
-    ...{ method: 'GET', path: '/api/v1/tasks', expect: 401 },
+    method: 'GET',
+    path: '/api/v1/tasks',
+    expect: 401,
   });
   teller.chapter('How it is');
   await teller.step({
     notice: 'Each part answers for itself.',
-    ...{ method: 'GET', path: '/health', expect: 200 },
+    method: 'GET',
+    path: '/health',
+    expect: 200,
   });
 };
 

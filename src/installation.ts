@@ -126,10 +126,8 @@ export const loginsOf = (config: Config, shared: DatabaseAddress): readonly Logi
     const { address, keysAddress } = whereIs(service, config, shared);
     const hears = kafkaOf(config) === undefined ? SERVICES.filter((other) => listens(service, other)) : [];
     const needs = [
-      ...[
-        { address, role: service.schema },
-        { address: keysAddress, role: 'keys' },
-      ],
+      { address, role: service.schema },
+      { address: keysAddress, role: 'keys' },
       ...hears.map((other) => ({ address: whereIs(other, config, shared).address, role: EVENT_READER })),
     ];
     const servers = Map.groupBy(needs, ({ address: { host, port } }) => `${host}:${port}`);
@@ -162,8 +160,12 @@ export const declarations = (): readonly (Declaring & { readonly service: string
     const { readModels, consumers = [], otherTables = [] } = service;
     const tables = [...readModels, ...consumers].map(({ table }) => table);
     return {
-      ...{ service: service.name, schema: service.schema, before: PLATFORM, folder: service.migrations },
-      ...{ tables: [...new Map(tables.map((table) => [table.name, table])).values()], otherTables },
+      service: service.name,
+      schema: service.schema,
+      before: PLATFORM,
+      folder: service.migrations,
+      tables: [...new Map(tables.map((table) => [table.name, table])).values()],
+      otherTables,
     };
   });
 type Declares = {

@@ -54,7 +54,10 @@ export const startService = (name: ServiceName) => async (): Promise<Running> =>
   const readiness = createReadiness('the database');
   const opened = await open(config);
   const app = await buildProcess({
-    ...{ config, shared, logger, readiness },
+    config,
+    shared,
+    logger,
+    readiness,
     masterKey: opened.masterKey,
     open: [opened.open],
     leaving: 'slowly',

@@ -20,7 +20,10 @@ export const aclsApply = async (options: Options): Promise<void> => {
   const outcomes = await applyGrants(settings, grants(options));
   if (options.json) return sayJson(outcomes);
   const rows = outcomes.map(({ principal, granted, kept, takenAway }) => [
-    ...[principal, String(granted), String(kept), String(takenAway)],
+    principal,
+    String(granted),
+    String(kept),
+    String(takenAway),
   ]);
   say(...table(['PRINCIPAL', 'GRANTED', 'HAD ALREADY', 'TAKEN AWAY'], rows));
 };

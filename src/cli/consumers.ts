@@ -57,14 +57,30 @@ const stateOf = ({ heldUntil, parkedKeys, lag }: Omit<Listed, 'state'>): State =
 };
 
 const neverStarted = (service: string, { name, kind, begins }: Consumer): Listed => ({
-  ...{ consumer: name, service, kind, begins, state: 'new', source: null, registeredAt: null },
-  ...{ position: null, lag: null, parkedKeys: 0, holder: null, heldUntil: null },
+  consumer: name,
+  service,
+  kind,
+  begins,
+  state: 'new',
+  source: null,
+  registeredAt: null,
+  position: null,
+  lag: null,
+  parkedKeys: 0,
+  holder: null,
+  heldUntil: null,
 });
 
 const cellsOf = (one: Listed): readonly string[] => [
-  ...[one.consumer, one.kind ?? '–', one.source ?? '–', one.state, one.lag === null ? '–' : behind(one.lag)],
-  ...[counted(one.parkedKeys, 'key'), one.heldUntil === null ? 'nobody' : instant(one.heldUntil)],
-  ...[one.registeredAt === null ? 'not yet' : instant(one.registeredAt), one.position ?? '–'],
+  one.consumer,
+  one.kind ?? '–',
+  one.source ?? '–',
+  one.state,
+  one.lag === null ? '–' : behind(one.lag),
+  counted(one.parkedKeys, 'key'),
+  one.heldUntil === null ? 'nobody' : instant(one.heldUntil),
+  one.registeredAt === null ? 'not yet' : instant(one.registeredAt),
+  one.position ?? '–',
 ];
 const COUNTED_AT_MOST = 10_000;
 const behind = ({ events, seconds }: Lag): string =>

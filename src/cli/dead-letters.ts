@@ -32,8 +32,15 @@ export const deadLettersList = ({
 };
 
 const cellsOf = (letter: DeadLetter): readonly string[] => [
-  ...[letter.consumer, letter.topic, letter.key, counted(letter.events, 'event'), instant(letter.parkedAt)],
-  ...[String(letter.attempts), nextTry(letter), letter.cause, clipped(letter.error, 80)],
+  letter.consumer,
+  letter.topic,
+  letter.key,
+  counted(letter.events, 'event'),
+  instant(letter.parkedAt),
+  String(letter.attempts),
+  nextTry(letter),
+  letter.cause,
+  clipped(letter.error, 80),
 ];
 const nextTry = ({ nextAttemptIn, isRead, cause }: DeadLetter): string => {
   if (nextAttemptIn === null) return cause === 'unknown' ? 'by a newer release' : 'by hand';
@@ -77,7 +84,8 @@ type Shown = Omit<Delivery['envelope'], 'data' | 'metadata'> & {
 };
 const shownOf = ({ envelope: { data, metadata, ...envelope } }: Delivery): Shown => ({
   ...envelope,
-  ...{ data: parsedOr(data), metadata: parsedOr(metadata) },
+  data: parsedOr(data),
+  metadata: parsedOr(metadata),
 });
 const LARGE = 100_000;
 const DEEP = 64;

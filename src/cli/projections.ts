@@ -36,16 +36,22 @@ type Owned = {
 };
 
 const inline = (service: Service, model: InlineReadModel): Owned => ({
-  ...{ service, name: model.name, kind: 'inline' },
+  service,
+  name: model.name,
+  kind: 'inline',
   rebuild: ({ database, opening, failPoint }, report) => rebuild({ database, opening, model, failPoint, report }),
   verify: ({ database, opening }) => verify(database, opening, model),
 });
 const asynchronous = (service: Service, consumer: Consumer): Owned => {
   const hearing = ({ opening: { keys }, ...tools }: Tools) => ({
-    ...{ ...tools, consumer, opening: { keys, catalog: compileCatalog(EVENT_REGISTRY) } },
+    ...tools,
+    consumer,
+    opening: { keys, catalog: compileCatalog(EVENT_REGISTRY) },
   });
   return {
-    ...{ service, name: consumer.table.name, kind: 'asynchronous' },
+    service,
+    name: consumer.table.name,
+    kind: 'asynchronous',
     rebuild: (tools, report) => rebuildProjection({ ...hearing(tools), report }),
     verify: (tools) => verifyProjection(hearing(tools)),
   };
@@ -77,7 +83,11 @@ export const projectionsList = ({ json }: AsJson): Promise<void> => {
     }
     if (json) return sayJson(listed);
     const cellsOf = ({ service, name, kind, rows, state }: Listed) => [
-      ...[service, name, kind, counted(rows, 'row'), REMARKS[state]],
+      service,
+      name,
+      kind,
+      counted(rows, 'row'),
+      REMARKS[state],
     ];
     say(...table(['SERVICE', 'PROJECTION', 'KIND', 'ROWS', 'STATE'], listed.map(cellsOf)));
   });

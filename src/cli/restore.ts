@@ -52,7 +52,10 @@ export const eventsVerify = ({ from, service, json }: Options): Promise<void> =>
     if (json) sayJson(verified);
     else {
       const rows = verified.map(({ service: name, events, streams, unpublished, differences }) => [
-        ...[name, counted(events, 'event'), counted(streams, 'stream'), String(unpublished)],
+        name,
+        counted(events, 'event'),
+        counted(streams, 'stream'),
+        String(unpublished),
         differences.length === 0 ? 'the same' : counted(differences.length, 'stream differs', 'streams differ'),
       ]);
       say(...table(['SERVICE', 'EVENTS', 'STREAMS', 'UNPUBLISHED', 'STORE AND BUS ARE'], rows));

@@ -19,7 +19,9 @@ export const rolesApply = ({ passwords }: Options): Promise<void> =>
   withLogins(passwords, async (logins) => {
     for (const login of logins) await applyLogin(login);
     const rows = logins.map((login) => [
-      ...[login.name, serverOf(login), login.roles.join(', ')],
+      login.name,
+      serverOf(login),
+      login.roles.join(', '),
       login.password === undefined ? 'as it was' : 'set',
     ]);
     say(...table(['LOGIN', 'ON', 'MAY ACT AS', 'PASSWORD'], rows));

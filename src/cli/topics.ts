@@ -37,7 +37,10 @@ export const topicsApply = async ({ json }: { readonly json?: boolean }): Promis
   const outcomes = await whenThere(settings, () => applyTopics(settings, topicsOf(config)));
   if (json) return sayJson(outcomes);
   const rows = outcomes.map(({ name, outcome, partitions, replicas }) => [
-    ...[name, WORDS[outcome], String(partitions), String(replicas)],
+    name,
+    WORDS[outcome],
+    String(partitions),
+    String(replicas),
   ]);
   say(...table(['TOPIC', 'IS', 'PARTITIONS', 'REPLICAS'], rows));
   if (outcomes.some(({ outcome }) => outcome === 'different'))

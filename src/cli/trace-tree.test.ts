@@ -2,10 +2,21 @@ import { expect, test } from 'vitest';
 import { type Handling, type Traced, traceLines } from './trace-tree.ts';
 
 const event = (id: string, causationId: string, ms: number, actor = 'ada', dueAt?: string): Traced => ({
-  ...{ service: id.startsWith('m') ? 'mails' : 'notes', dueAt, data: undefined },
+  service: id.startsWith('m') ? 'mails' : 'notes',
+  dueAt,
+  data: undefined,
   event: {
-    ...{ id, stream: `s-${id}`, version: 1, topic: 'note.events', key: id, lane: 0, subject: null },
-    ...{ type: `${id}.done`, schemaVersion: 1, data: {}, at: { era: 1, tx: '1', position: 1 } },
+    id,
+    stream: `s-${id}`,
+    version: 1,
+    topic: 'note.events',
+    key: id,
+    lane: 0,
+    subject: null,
+    type: `${id}.done`,
+    schemaVersion: 1,
+    data: {},
+    at: { era: 1, tx: '1', position: 1 },
     metadata: { correlationId: 'r', causationId, actor, requestId: 'r', occurredAt: '' },
     recordedAt: new Date(Date.UTC(2026, 0, 1) + ms).toISOString(),
   },

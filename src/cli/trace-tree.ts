@@ -80,7 +80,10 @@ const lineOf = ({ service, event, dueAt, data }: Traced, branch: string, after: 
   const due = dueAt === undefined ? '' : `, due ${instant(dueAt)}`;
   const told = data === undefined ? '' : `  ${shown(data)}`;
   return {
-    ...{ when: `+${lasting(after)}`, service, what: `${branch}${plain(stream)}@${version}`, type: plain(type) },
+    when: `+${lasting(after)}`,
+    service,
+    what: `${branch}${plain(stream)}@${version}`,
+    type: plain(type),
     more: `by ${plain(metadata.actor)}${due}${told}`,
   };
 };

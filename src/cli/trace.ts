@@ -81,7 +81,9 @@ const handlingsOf = async (
   const ids = traced.map(({ event }) => event.id);
   const parked = await parkedAmong(kit.database, ids);
   const told: Handling[] = parked.map(({ consumer, id, cause, error, isFirst, key }) => ({
-    ...{ consumer, eventId: id, outcome: { kind: 'parked', cause, error, isFirst, key } },
+    consumer,
+    eventId: id,
+    outcome: { kind: 'parked', cause, error, isFirst, key },
   }));
   for (const { consumer, source } of await registeredPosts(kit.database)) {
     const types = consumers.find(({ name }) => name === consumer)?.types ?? [];
@@ -106,8 +108,17 @@ const jsonOf = (correlationId: string, traced: readonly Traced[], handlings: rea
   correlationId,
   events: traced.map(
     ({ service, dueAt, data, event: { id, stream, version, type, schemaVersion, metadata, recordedAt } }) => ({
-      ...{ id, service, stream, version, type, schemaVersion, recordedAt },
-      ...{ actor: metadata.actor, causationId: metadata.causationId, dueAt, data },
+      id,
+      service,
+      stream,
+      version,
+      type,
+      schemaVersion,
+      recordedAt,
+      actor: metadata.actor,
+      causationId: metadata.causationId,
+      dueAt,
+      data,
     }),
   ),
   handlings: handlings.map(({ outcome, ...which }) => ({ ...which, ...outcome })),

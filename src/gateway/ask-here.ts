@@ -6,7 +6,9 @@ import type { AskService } from './dashboard.ts';
 export const askHere = (http: HttpApp, { headers, id, trace }: FastifyRequest): AskService => {
   const { authorization, 'consistency-token': token } = headers;
   const carried = {
-    ...{ authorization, 'x-request-id': id, traceparent: trace.traceparent },
+    authorization,
+    'x-request-id': id,
+    traceparent: trace.traceparent,
     ...(token !== undefined && { 'consistency-token': token }),
   };
   return async (_service, url) => {

@@ -72,7 +72,10 @@ const isCount = validator.compile<{ readonly count: number }>(Type.Object({ coun
 /** What a service says of the request itself, and every other would too: it is our answer then, and no part is missing. */
 const OURS = new Set([400, 401, 422]);
 const Refusal = Type.Object({
-  ...{ code: Type.String(), title: Type.String(), status: Type.Integer(), detail: Type.String() },
+  code: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
   errors: Type.Optional(Type.Array(Type.Unsafe<InputError>(Type.Object({})))),
 });
 const isRefusal = validator.compile<Static<typeof Refusal>>(Refusal);

@@ -80,7 +80,8 @@ export const mergedEvents = async (tell: Tell): Promise<EventsDescription> => {
   const { all } = await tell<AsyncApi>('/asyncapi.json');
   const spoken = all.flatMap(({ operations = {} }) =>
     Object.entries(operations).map(([key, { action, tags, messages }]) => ({
-      ...{ action, service: tags[0]?.name ?? '' },
+      action,
+      service: tags[0]?.name ?? '',
       // `notification.tasks.receive.task.events`: the name of a consumer, and the topic.
       name: key.split(`.${action}.`, 1)[0] ?? '',
       types: messages.map(({ $ref }) => $ref.split('/').at(-1) ?? ''),
@@ -99,7 +100,8 @@ export const mergedEvents = async (tell: Tell): Promise<EventsDescription> => {
     }));
   return {
     ...PRODUCT,
-    ...{ description: EVENTS, events: EVENT_REGISTRY },
+    description: EVENTS,
+    events: EVENT_REGISTRY,
     producers: gathered('send'),
     consumers: gathered('receive'),
   };

@@ -24,7 +24,10 @@ export const relayRoutes = (scope: HttpApp, routes: readonly Route[], upstreams:
     const config = { access, ...(limits && { limits }) };
     for (const url of [prefix, `${prefix}/*`]) {
       scope.route({
-        ...{ method: METHODS, url, config, schema: { hide: true } },
+        method: METHODS,
+        url,
+        config,
+        schema: { hide: true },
         handler: (request, reply) => passOn(request, reply, route, upstreams[route.service]),
       });
     }

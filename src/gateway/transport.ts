@@ -52,7 +52,10 @@ export const openTransport = (origin: string, host: string): Transport => {
       gone.addEventListener('abort', leave, { once: true });
       try {
         const answer = await pool.request({
-          ...{ method, path, body: body ?? null, signal: breaking.signal },
+          method,
+          path,
+          body: body ?? null,
+          signal: breaking.signal,
           headers: { ...headers, host },
         });
         answer.body.once('close', () => gone.removeEventListener('abort', leave));
@@ -85,8 +88,16 @@ const LATE = Symbol('its time is over');
 
 /** Codes of errors before anything was sent. */
 const NEVER_SENT = new Set([
-  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT'],
-  ...['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'],
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_CLOSED',
+  'UND_ERR_DESTROYED',
 ]);
 const endOf = (error: unknown, broken: unknown): Unanswered => {
   if (broken === GONE) return 'cancelled';

@@ -105,7 +105,8 @@ const tracedAttempt = async (
   if (typeof parent !== 'string') return run(undefined);
   const resent = n > 1 ? { 'http.request.resend_count': n - 1 } : {};
   const span = beginSpan(method, {
-    ...{ kind: 'client', parent },
+    kind: 'client',
+    parent,
     attributes: { 'http.request.method': method, 'server.address': service, ...resent },
   });
   const attempt = await run(span.traceparent);

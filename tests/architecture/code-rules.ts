@@ -209,6 +209,21 @@ export const codeRules: readonly Rule[] = [
     green: [['src/platform/sql/database.ts', '// line\n'.repeat(350)]],
   },
   {
+    name: 'no literal is spread into another: its members are, under the eyes of the compiler',
+    applies: isCode,
+    violations: code(
+      ({ type, argument }) =>
+        type === 'SpreadElement' && isSyntax(argument) && /^(Object|Array)Expression$/.test(argument.type),
+    ),
+    red: [['src/main.ts', `const task = { ...{ id, title }, done };`, `const names = [...['ada', 'bea'], 'cai'];`]],
+    green: [
+      [
+        'src/main.ts',
+        `const task = { ...other, ...(late && { due }), tags: [...tags, ...(urgent ? ['urgent'] : [])] };`,
+      ],
+    ],
+  },
+  {
     name: 'the repository stands alone: no text points outside it',
     applies: () => true,
     violations: ({ text }) => text.match(/(\.\.|\/work)\/shared\b.*/g) ?? [],

@@ -98,8 +98,13 @@ describe('on a database that nobody prepared', () => {
     const [program = '', ...args] = [...entrypoint, ...command].map(filled);
     const given = environmentOf(service(name));
     const here = {
-      ...{ DB_HOST: host, DB_PORT: String(port), KAFKA_BOOTSTRAP_SERVERS: '', REDIS_HOST: '' },
-      ...{ PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`, HOST: '127.0.0.1', USER_PORT: '0' },
+      DB_HOST: host,
+      DB_PORT: String(port),
+      KAFKA_BOOTSTRAP_SERVERS: '',
+      REDIS_HOST: '',
+      PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
+      HOST: '127.0.0.1',
+      USER_PORT: '0',
       ...(given.DB_PASSWORD !== undefined && { DB_PASSWORD: password }),
     };
     const child = spawn(program, args, { env: { ...given, ...here }, stdio: ['ignore', 'pipe', 'pipe'] });

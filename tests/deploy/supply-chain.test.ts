@@ -149,14 +149,14 @@ test('what the image holds starts in production, needs nothing else, and writes 
     const DATA_DIR = await bed.folder();
     const env = {
       ...databaseSettings(database),
-      ...{
-        NODE_ENV: 'production',
-        PUBLIC_URL: 'https://tasks.example.org',
-        PASSWORD_COST: '12',
-        RATE_LIMITS: 'on',
-        DATA_DIR,
-      },
-      ...{ MASTER_KEY: secret(), PASSWORD_PEPPER: secret(), SMTP_URL: 'smtps://127.0.0.1:9' },
+      NODE_ENV: 'production',
+      PUBLIC_URL: 'https://tasks.example.org',
+      PASSWORD_COST: '12',
+      RATE_LIMITS: 'on',
+      DATA_DIR,
+      MASTER_KEY: secret(),
+      PASSWORD_PEPPER: secret(),
+      SMTP_URL: 'smtps://127.0.0.1:9',
       JWT_PRIVATE_KEYS: JSON.stringify({ keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'one' }] }),
     };
     const server = await answering(bed.taskwire(['start'], { root, env }));

@@ -47,7 +47,10 @@ const run = (script: string) => {
   const env = {
     PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
     HOME: process.env.HOME,
-    ...{ DB_HOST: host, DB_PORT: String(port), DB_USER: user, DB_PASSWORD: password },
+    DB_HOST: host,
+    DB_PORT: String(port),
+    DB_USER: user,
+    DB_PASSWORD: password,
   };
   const { status, stdout, stderr } = spawnSync(
     'bash',

@@ -66,7 +66,10 @@ kafka.describe('on Apache Kafka', () => {
     stopKeys = keys.stop;
     const { host, port, user, password } = keys.connection;
     const env = {
-      ...{ KEYS_DB_HOST: host, KEYS_DB_PORT: String(port), KEYS_DB_USER: user, KEYS_DB_PASSWORD: String(password) },
+      KEYS_DB_HOST: host,
+      KEYS_DB_PORT: String(port),
+      KEYS_DB_USER: user,
+      KEYS_DB_PASSWORD: String(password),
       DATA_DIR: data,
       KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
       KAFKA_TOPIC_PARTITIONS: '4',

@@ -24,13 +24,17 @@ const rules = parse(readFileSync('deploy/prometheus/alerts.yaml', 'utf8')).group
   (group: { rules: unknown[] }) => group.rules,
 ) as readonly { alert: string; expr: string; annotations: { summary: string } }[];
 const alerts: readonly Written[] = rules.map(({ alert, expr, annotations }) => ({
-  ...{ where: alert, query: expr, labels: named(annotations.summary, /\$labels\.(\w+)/g) },
+  where: alert,
+  query: expr,
+  labels: named(annotations.summary, /\$labels\.(\w+)/g),
 }));
 type Panel = { readonly title: string; readonly targets?: readonly { expr: string; legendFormat: string }[] };
 const panels: readonly Panel[] = JSON.parse(readFileSync('deploy/grafana/taskwire.json', 'utf8')).panels;
 const graphs: readonly Written[] = panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr, legendFormat }) => ({
-    ...{ where: title, query: expr, labels: named(legendFormat, /\{\{(\w+)\}\}/g) },
+    where: title,
+    query: expr,
+    labels: named(legendFormat, /\{\{(\w+)\}\}/g),
   })),
 );
 
@@ -175,8 +179,10 @@ const watched = (redisProgram: string, receiverProgram: string) => {
     ]);
     const counts = { user: 1, task: 1, notification: 1, gateway: 1 };
     installation = await openInstallation(bed, counts, {
-      ...{ KAFKA_BOOTSTRAP_SERVERS: broker.bootstrap, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url },
-      ...{ REDIS_HOST: '127.0.0.1', REDIS_PORT: String(server.port) },
+      KAFKA_BOOTSTRAP_SERVERS: broker.bootstrap,
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      REDIS_HOST: '127.0.0.1',
+      REDIS_PORT: String(server.port),
     });
     const topics = bed.taskwire(['topics', 'apply'], { env: installation.env });
     expect(await topics.exit, topics.output()).toEqual({ code: 0, signal: null });

@@ -77,11 +77,29 @@ const run = (executable: string, url: string, token: string, folder: string) =>
     const file = join(folder, 'report.json');
     const support = join(ROOT, 'tests/e2e/support');
     const args = [
-      ...['--config-file', join(support, 'schemathesis.toml'), 'run', `${url}/openapi.json`, '--url', url],
-      ...['-H', `Authorization: Bearer ${token}`, '--phases', 'examples,coverage,fuzzing,stateful'],
-      ...['--seed', SEED, '--max-examples', CASES, '--continue-on-failure'],
-      ...['--generation-allow-x00', 'false', '--generation-codec', 'utf-8'],
-      ...['--report', 'json', '--report-json-path', file],
+      '--config-file',
+      join(support, 'schemathesis.toml'),
+      'run',
+      `${url}/openapi.json`,
+      '--url',
+      url,
+      '-H',
+      `Authorization: Bearer ${token}`,
+      '--phases',
+      'examples,coverage,fuzzing,stateful',
+      '--seed',
+      SEED,
+      '--max-examples',
+      CASES,
+      '--continue-on-failure',
+      '--generation-allow-x00',
+      'false',
+      '--generation-codec',
+      'utf-8',
+      '--report',
+      'json',
+      '--report-json-path',
+      file,
     ];
     const env = { ...process.env, SCHEMATHESIS_HOOKS: join(support, 'schemathesis_hooks.py') };
     execFile(

@@ -25,8 +25,12 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const { host, port, user, password, database: name } = database.address;
   env = {
-    ...{ DATA_DIR: await bed.folder(), DB_HOST: host, DB_PORT: String(port) },
-    ...{ DB_NAME: name, DB_USER: user, DB_PASSWORD: password },
+    DATA_DIR: await bed.folder(),
+    DB_HOST: host,
+    DB_PORT: String(port),
+    DB_NAME: name,
+    DB_USER: user,
+    DB_PASSWORD: password,
   };
   server = await bed.start({ env });
 });
@@ -164,8 +168,16 @@ describe('a key that cannot be handled', () => {
 
     expect(await jsonOf('dead-letters', 'list', '-c', PEOPLE)).toMatchObject([
       {
-        ...{ consumer: PEOPLE, source: 'user', topic: 'user.events', key: id, cause: 'unreadable' },
-        ...{ error: 'not the JSON of an event', attempts: 1, events: 2, nextAttemptAt: null, isRead: true },
+        consumer: PEOPLE,
+        source: 'user',
+        topic: 'user.events',
+        key: id,
+        cause: 'unreadable',
+        error: 'not the JSON of an event',
+        attempts: 1,
+        events: 2,
+        nextAttemptAt: null,
+        isRead: true,
       },
     ]);
     const list = await taskwire('dead-letters', 'list');

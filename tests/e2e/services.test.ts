@@ -116,8 +116,10 @@ describe('three processes', () => {
 describe('a process alone', () => {
   const bed = productBedPerTest();
   const environment = async (more: Readonly<Record<string, string>> = {}) => ({
-    ...{ ...ISSUER, ...databaseSettings(database) },
-    ...{ DATA_DIR: await bed.folder(), ...more },
+    ...ISSUER,
+    ...databaseSettings(database),
+    DATA_DIR: await bed.folder(),
+    ...more,
   });
 
   test('waits for the schema, says so once, and serves as soon as it is there', async () => {

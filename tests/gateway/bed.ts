@@ -64,7 +64,10 @@ export const standIn = async (host = '127.0.0.1', onPort = 0): Promise<StandIn> 
   };
   await start();
   const one: StandIn = {
-    ...{ seen, start, port, url: `http://${host}:${port}` },
+    seen,
+    start,
+    port,
+    url: `http://${host}:${port}`,
     handle: (_request, response) => answerJson(response, 200),
     ready: true,
     stop: async () => {
@@ -88,9 +91,13 @@ export const openGateway = async (
 ) => {
   const config = parseConfig(
     {
-      ...{ NODE_ENV: 'test', PUBLIC_URL: ISSUER, USER_SERVICE_URL: where.user ?? NOWHERE },
-      ...{ TASK_SERVICE_URL: where.task ?? NOWHERE, NOTIFICATION_SERVICE_URL: where.notification ?? NOWHERE },
-      ...{ RATE_LIMITS: 'off', ...environment },
+      NODE_ENV: 'test',
+      PUBLIC_URL: ISSUER,
+      USER_SERVICE_URL: where.user ?? NOWHERE,
+      TASK_SERVICE_URL: where.task ?? NOWHERE,
+      NOTIFICATION_SERVICE_URL: where.notification ?? NOWHERE,
+      RATE_LIMITS: 'off',
+      ...environment,
     },
     'gateway',
   );

@@ -114,16 +114,24 @@ describe('an answer', () => {
     task.handle = (_request, response) =>
       response
         .writeHead(201, {
-          ...{ location: '/api/v1/tasks/1', etag: '"1"', 'set-cookie': ['a=1', 'b=2'], 'x-private': 'p' },
-          ...{ connection: 'keep-alive, x-private', 'content-security-policy': "default-src 'self'" },
+          location: '/api/v1/tasks/1',
+          etag: '"1"',
+          'set-cookie': ['a=1', 'b=2'],
+          'x-private': 'p',
+          connection: 'keep-alive, x-private',
+          'content-security-policy': "default-src 'self'",
         })
         .end('made');
     const answer = await fetch(`${gateway.url}/api/v1/tasks`, {
-      ...{ method: 'POST', body: '{}', headers: { authorization: `Bearer ${token}` } },
+      method: 'POST',
+      body: '{}',
+      headers: { authorization: `Bearer ${token}` },
     });
     expect([answer.status, await answer.text()]).toEqual([201, 'made']);
     expect(Object.fromEntries(answer.headers)).toMatchObject({
-      ...{ location: '/api/v1/tasks/1', etag: '"1"', 'x-content-type-options': 'nosniff' },
+      location: '/api/v1/tasks/1',
+      etag: '"1"',
+      'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'self'",
     });
     expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
@@ -182,9 +190,15 @@ describe('a request of which two readers could make two things', () => {
     const [first, ...rest] = HEAD();
     const line = `${first}`;
     const answers = await rawly(
-      ...[line, ...rest.filter((header) => !header.startsWith('Connection')), 'Content-Length: 2', ''],
+      line,
+      ...rest.filter((header) => !header.startsWith('Connection')),
+      'Content-Length: 2',
+      '',
       `{}GET /api/v1/tasks/smuggled HTTP/1.1`,
-      ...['Host: a', 'Connection: close', '', ''],
+      'Host: a',
+      'Connection: close',
+      '',
+      '',
     );
     expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401']);
     expect(task.seen.map(({ url }) => url)).toEqual(['/api/v1/tasks']);

@@ -25,7 +25,8 @@ test('it shows what all services know of whoever asks, and nothing of others', a
   expect(body).toMatchObject({
     user: { id: ada.id },
     tasks: { open: 4, completed: 1, overdue: 1 },
-    ...{ partial: false, missing: [] },
+    partial: false,
+    missing: [],
   });
   expect(body.inbox.unread).toBeGreaterThan(0);
   expect(body.tasks.nextDue.map(({ title }: { title: string }) => title)).toEqual(['Late', 'Soon', 'Later']);
@@ -56,7 +57,10 @@ test('a part whose service does not answer well is missing, and named', async ()
   await product.database.sql('alter table notification_service.inbox_list rename to inbox_away');
   try {
     expect((await ask('GET', '/api/v1/dashboard')).body).toMatchObject({
-      ...{ tasks: { open: 0 }, inbox: null, partial: true, missing: ['notification'] },
+      tasks: { open: 0 },
+      inbox: null,
+      partial: true,
+      missing: ['notification'],
     });
   } finally {
     await product.database.sql('alter table notification_service.inbox_away rename to inbox_list');

@@ -52,7 +52,11 @@ const resolve = (document: object, ref: string): unknown =>
 /** A registry with all that ours may come to: two topics, consumers, events that a service keeps to itself, hostile words. */
 const HOSTILE = `<img src="//elsewhere" onerror='x()'>&`;
 const event = (topic: string, summary = 'It was.') => ({
-  ...{ version: 2, topic, summary, upcasts: [], example: { words: HOSTILE } },
+  version: 2,
+  topic,
+  summary,
+  upcasts: [],
+  example: { words: HOSTILE },
   schema: {
     type: 'object',
     properties: { words: { type: 'string', description: HOSTILE } },
@@ -61,7 +65,9 @@ const event = (topic: string, summary = 'It was.') => ({
   },
 });
 const MADE_UP: EventsDescription = {
-  ...{ title: 'Made up', version: '1.0.0', description: 'For a test.' },
+  title: 'Made up',
+  version: '1.0.0',
+  description: 'For a test.',
   events: { 'tea.made': event('tea.events', HOSTILE), 'cup.broken': { ...event('cup.events'), busKey: 'words' } },
   producers: [
     { service: 'tea', types: ['tea.made', 'tea.tasted_in_secret'] },
@@ -186,10 +192,18 @@ describe('AsyncAPI', () => {
   test('its headers are those of CloudEvents in binary mode', () => {
     const check = checker(document);
     const headers = {
-      ...{ ce_specversion: '1.0', ce_id: '01939d5e-0000-7000-8000-000000000001', ce_source: 'user' },
-      ...{ ce_type: 'user.created', ce_time: '2026-12-01T09:00:00Z', ce_dataschema: 'urn:x:1', ce_sequence: '1' },
-      ...{ ce_partitionkey: 'k', ce_subject: 's', ce_correlationid: '01939d5e-0000-7000-8000-000000000002' },
-      ...{ ce_causationid: '01939d5e-0000-7000-8000-000000000003', 'content-type': 'application/json' },
+      ce_specversion: '1.0',
+      ce_id: '01939d5e-0000-7000-8000-000000000001',
+      ce_source: 'user',
+      ce_type: 'user.created',
+      ce_time: '2026-12-01T09:00:00Z',
+      ce_dataschema: 'urn:x:1',
+      ce_sequence: '1',
+      ce_partitionkey: 'k',
+      ce_subject: 's',
+      ce_correlationid: '01939d5e-0000-7000-8000-000000000002',
+      ce_causationid: '01939d5e-0000-7000-8000-000000000003',
+      'content-type': 'application/json',
     };
     const schema = document.components.messages['user.created']?.headers ?? {};
     expect(check(schema, headers)).toEqual([]);

@@ -53,8 +53,12 @@ afterAll(async () => {
 });
 const openService = (address: TestDatabase['address']): Database =>
   openDatabase({
-    ...{ address, schema: 'notification_service', role: 'notification_service', connections: 1 },
-    ...{ statementTimeout: 2_000, applicationName: 'mail transports' },
+    address,
+    schema: 'notification_service',
+    role: 'notification_service',
+    connections: 1,
+    statementTimeout: 2_000,
+    applicationName: 'mail transports',
   });
 
 const newest = async (limit: number) => (await listMailbox(service, { after: undefined, limit })).mails;
@@ -192,8 +196,23 @@ requirement('openssl', 'apt-get install openssl', () => findOnPath('openssl')).d
     execFileSync(
       openssl,
       [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-        ...['-keyout', keyFile, '-out', certFile, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '2',
+        '-keyout',
+        keyFile,
+        '-out',
+        certFile,
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost',
       ],
       { stdio: 'ignore' },
     );

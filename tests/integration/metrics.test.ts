@@ -80,8 +80,15 @@ test('where things stand is looked up: consumers, feed, work, pools, the process
   });
   const names = lines.map((line) => line.split(/[{ ]/, 1)[0]);
   const wanted = [
-    ...['consumer_lag_events', 'consumer_parked_keys', 'consumer_parked_seconds', 'feed_position', 'work_due'],
-    ...['oldest_write_transaction_seconds', 'pool_connections', 'pool_waiting', 'work_late_seconds'],
+    'consumer_lag_events',
+    'consumer_parked_keys',
+    'consumer_parked_seconds',
+    'feed_position',
+    'work_due',
+    'oldest_write_transaction_seconds',
+    'pool_connections',
+    'pool_waiting',
+    'work_late_seconds',
   ].map((name) => `taskwire_${name}`);
   expect(names).toEqual(
     expect.arrayContaining([...wanted, 'process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds']),

@@ -8,8 +8,12 @@ import { type Answer, type Ask, PASSWORD, startTestApp, type TestApp } from '../
 import { expectProblem } from '../support/expectations.ts';
 
 const TABLE: ProblemTable = {
-  ...{ ...PLATFORM_PROBLEMS, ...userProblems, ...taskProblems, ...categoryProblems },
-  ...{ ...inboxProblems, ...mailboxProblems },
+  ...PLATFORM_PROBLEMS,
+  ...userProblems,
+  ...taskProblems,
+  ...categoryProblems,
+  ...inboxProblems,
+  ...mailboxProblems,
 };
 const ABSENT = '01939d5e-0000-7000-8000-00000000dead';
 

@@ -32,7 +32,9 @@ const ask = async (
     headers,
     ...response
   } = await app.app.http.inject({
-    ...{ method, url, remoteAddress: from },
+    method,
+    url,
+    remoteAddress: from,
     headers: { ...(forwarded && { 'x-forwarded-for': forwarded }), ...(token && { authorization: `Bearer ${token}` }) },
     ...(body && { payload: body }),
   });
@@ -202,7 +204,9 @@ redis.describe('with Redis', (executable) => {
   const guess = async (copy: TestApp | undefined, remoteAddress: string) =>
     (
       await copy?.app.http.inject({
-        ...{ method: 'POST', url: '/api/v1/auth/login', remoteAddress },
+        method: 'POST',
+        url: '/api/v1/auth/login',
+        remoteAddress,
         payload: { email: 'ada@example.org', password: 'wrong password' },
       })
     )?.statusCode;

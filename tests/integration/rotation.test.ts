@@ -32,7 +32,11 @@ const joined = (secrets: readonly Secrets[], name: keyof Secrets) => secrets.map
 /** A copy of the product that was started with these secrets, newest first. */
 const withCopy = async <T>(secrets: readonly Secrets[], use: (copy: App) => Promise<T>): Promise<T> => {
   const config = parseConfig({
-    ...{ NODE_ENV: 'test', DATA_DIR: dataDir, PASSWORD_COST: '4', LOG_LEVEL: 'silent', RATE_LIMITS: 'off' },
+    NODE_ENV: 'test',
+    DATA_DIR: dataDir,
+    PASSWORD_COST: '4',
+    LOG_LEVEL: 'silent',
+    RATE_LIMITS: 'off',
     MASTER_KEY: joined(secrets, 'MASTER_KEY'),
     PASSWORD_PEPPER: joined(secrets, 'PASSWORD_PEPPER'),
   });

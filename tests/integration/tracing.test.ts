@@ -46,7 +46,11 @@ otlpReceiver.describe('a collector', (executable) => {
       span = spans.find(({ spanId }) => spanId === parentSpanId);
     }
     expect(path.map(({ name }) => name)).toEqual([
-      ...['POST /api/v1/auth/register', 'RegisterUser', 'process user.created', 'job mail', 'send mail'],
+      'POST /api/v1/auth/register',
+      'RegisterUser',
+      'process user.created',
+      'job mail',
+      'send mail',
     ]);
     expect(path[0]).toMatchObject({
       parentSpanId: '00f067aa0ba902b7',

@@ -21,7 +21,9 @@ const setTo = Type.Object({ at, broken: Type.Optional(Type.String()) }, { additi
 const ALARM_EVENTS: EventRegistry = {
   'alarm.set': { version: 1, topic: 'alarm.events', schema: setTo, upcasts: [] },
   'alarm.rang': {
-    ...{ version: 1, topic: 'alarm.events', upcasts: [] },
+    version: 1,
+    topic: 'alarm.events',
+    upcasts: [],
     schema: Type.Object({ at }, { additionalProperties: false }),
   },
 };
@@ -64,7 +66,11 @@ const alarms = aggregate({
 
 export const openAlarms = (address: DatabaseAddress): ServiceKit =>
   openServiceKit({
-    ...{ name: 'test', address, keysAddress: address, schema: SCHEMA, masterKey: MASTER_KEY },
+    name: 'test',
+    address,
+    keysAddress: address,
+    schema: SCHEMA,
+    masterKey: MASTER_KEY,
     registry: ALARM_EVENTS,
   });
 

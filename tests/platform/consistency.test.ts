@@ -28,7 +28,11 @@ beforeEach(() => bed.sql('truncate consumer cascade'));
 const register = async (consumer = 'here.hearing', start = at(0, '0', 0)): Promise<void> => {
   await bed.sql(`insert into consumer (name, begins) values ($1, 'beginning')`, [consumer]);
   await bed.sql('insert into consumer_source values ($1, $2, $3, $4, $5)', [
-    ...[consumer, 'there', start.era, start.tx, start.position],
+    consumer,
+    'there',
+    start.era,
+    start.tx,
+    start.position,
   ]);
 };
 const move = (to: FeedPosition, lane = LANE, consumer = 'here.hearing') =>

@@ -104,7 +104,9 @@ describe('what is declared and not there', () => {
       ),
     );
     expect(await draft([table('item', columns, { indexes: NEWEST })])).toMatchObject({
-      ...{ drafts: [], leftovers: [], undecided: [] },
+      drafts: [],
+      leftovers: [],
+      undecided: [],
     });
     expect(await readdir(folder)).toEqual(['001_shop.sql']);
   });
@@ -227,7 +229,10 @@ describe('what is there and not declared', () => {
     const kept = await draft(declared);
     expect(kept.drafts.map(bodyOf)).toEqual(['alter table item alter column owner_id drop not null;']);
     expect(kept.leftovers.map(({ what }) => what)).toEqual([
-      ...['column owner_id of item', 'column title of item', 'index item_newest', 'table old'],
+      'column owner_id of item',
+      'column title of item',
+      'index item_newest',
+      'table old',
     ]);
     const dropped = await draft(declared, true);
     expect(dropped.drafts.map(bodyOf)).toEqual([
@@ -235,7 +240,7 @@ describe('what is there and not declared', () => {
       'drop index concurrently if exists item_newest;',
     ]);
     expect(hazardsIn(await filesOf({ folders: [folder] }))).toEqual([]);
-    expect(await compare(declared)).toMatchObject({ ...{ together: [], alone: [], leftovers: [] } });
+    expect(await compare(declared)).toMatchObject({ together: [], alone: [], leftovers: [] });
     expect(
       (await sql({ ...inject('server'), database: databases.at(-1) ?? '' }, 'select from by_hand')).rowCount,
       'what is made by hand stays',

@@ -29,7 +29,10 @@ beforeAll(() =>
 );
 
 const said = (word: string, by = 1): Delivered => ({
-  ...{ id: word, topic: 'words', key: word, recordedAt: '' },
+  id: word,
+  topic: 'words',
+  key: word,
+  recordedAt: '',
   event: { type: 'said', data: { word, by } },
   meta: { streamId: word, version: 1, occurredAt: '', actor: '' },
   metadata: { correlationId: '', causationId: '', actor: '', requestId: '', occurredAt: '' },

@@ -73,7 +73,10 @@ test('a row of any content is read as it was written, alone or among others', as
 
 test('what is hard to write in SQL or JSON comes back', async () => {
   const row: Thing = {
-    ...{ id: randomUUID(), version: 1, order: 0, rank: -1 },
+    id: randomUUID(),
+    version: 1,
+    order: 0,
+    rank: -1,
     titleKey: `'; drop table event; -- "quoted" \\ back \n new \t tab \u2028 🙂 𝒳 e\u0301 {$sealed}`,
     maybeText: 'null',
     createdAt: '2026-11-24T09:00:00.120Z',
@@ -85,8 +88,15 @@ test('what is hard to write in SQL or JSON comes back', async () => {
 
 test('a second write replaces the row whole, nulls too, and leaves alone what is not declared', async () => {
   const row: Thing = {
-    ...{ id: randomUUID(), version: 1, order: 1, titleKey: 'a', maybeText: 'b', rank: 1 },
-    ...{ createdAt: '2026-11-24T09:00:00.000Z', dueAt: '2026-11-25T09:00:00.000Z', due: { a: 1 } },
+    id: randomUUID(),
+    version: 1,
+    order: 1,
+    titleKey: 'a',
+    maybeText: 'b',
+    rank: 1,
+    createdAt: '2026-11-24T09:00:00.000Z',
+    dueAt: '2026-11-25T09:00:00.000Z',
+    due: { a: 1 },
   };
   await writeAndRead([row]);
   await bed.sql(`update thing_list set seen_at = '2000-01-01Z' where id = $1`, [row.id]);

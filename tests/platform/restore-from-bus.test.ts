@@ -19,7 +19,11 @@ let owner: Session;
 let close: () => Promise<void>;
 beforeAll(async () => {
   const database = openDatabase({
-    ...{ address: bed.address(), schema: SCHEMA, statementTimeout: 0, applicationName: 'test owner', connections: 1 },
+    address: bed.address(),
+    schema: SCHEMA,
+    statementTimeout: 0,
+    applicationName: 'test owner',
+    connections: 1,
   });
   owner = await database.openSession();
   close = database.close;

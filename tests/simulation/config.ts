@@ -62,7 +62,8 @@ export const drawConfig = (random: Random): Config => {
   });
   const disturbed = chance(0.93);
   return {
-    ...{ sources, topics },
+    sources,
+    topics,
     keys: isStorm ? 30 : between(2, 5),
     lanes: between(1, 3),
     partitions: pick([1, 2]),
@@ -84,8 +85,14 @@ export const drawConfig = (random: Random): Config => {
     misplaced: rate(0.5, 0.3),
     rates: disturbed
       ? {
-          ...{ lost: rate(0.5, 0.06), unanswered: rate(0.5, 0.06), late: rate(0.5, 0.06), slow: rate(0.4, 0.05) },
-          ...{ held: rate(0.4, 0.3), killed: rate(0.6, 0.02), frozen: rate(0.6, 0.03), jumped: rate(0.15, 0.01) },
+          lost: rate(0.5, 0.06),
+          unanswered: rate(0.5, 0.06),
+          late: rate(0.5, 0.06),
+          slow: rate(0.4, 0.05),
+          held: rate(0.4, 0.3),
+          killed: rate(0.6, 0.02),
+          frozen: rate(0.6, 0.03),
+          jumped: rate(0.15, 0.01),
         }
       : { lost: 0, unanswered: 0, late: 0, slow: 0, held: 0, killed: 0, frozen: 0, jumped: 0 },
     steps: isStorm ? 700 : between(120, 320),

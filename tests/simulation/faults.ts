@@ -16,10 +16,14 @@ export type Fault = Planted & {
 type By = readonly AnyRule[];
 const broken = (name: string, by: By, ...breaks: readonly AnyLaw[]): Fault => ({ name, by, breaks });
 const consuming = (name: string, by: By, consumer: (ports: RunnerPorts) => RunnerPorts): Fault => ({
-  ...{ name, by, consumer },
+  name,
+  by,
+  consumer,
 });
 const relaying = (name: string, by: By, relay: (ports: RelayPorts) => RelayPorts): Fault => ({
-  ...{ name, by, relay },
+  name,
+  by,
+  relay,
   config: (drawn) => ({ ...drawn, bus: 'relayed' }),
 });
 
@@ -82,7 +86,10 @@ export const FAULTS: readonly Fault[] = [
       'a change is of the registration that was seen',
     ),
     config: (drawn) => ({
-      ...{ ...drawn, retires: true, readers: 3, steps: 400 },
+      ...drawn,
+      retires: true,
+      readers: 3,
+      steps: 400,
       rates: { ...drawn.rates, late: 0.06, slow: 0.06, frozen: 0.05 },
     }),
   },

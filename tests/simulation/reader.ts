@@ -75,7 +75,8 @@ export const readerPorts = (world: World, hearer: Hearer, store: Store, process:
       const own = () => (hearer.name === 'p' ? jobs : []);
       const verdict = await consumer.handle(kit, events, ({ rows }) =>
         commit({
-          ...{ handled: events.map(writtenOf), tallies: rows.flatMap(talliesIn) },
+          handled: events.map(writtenOf),
+          tallies: rows.flatMap(talliesIn),
           jobs: apart ? [] : own(),
         }),
       );
@@ -136,7 +137,8 @@ const read = (world: World, release: Release, delivery: Delivery): Reading => {
   const one = world.safety.eventOf(delivery);
   const type = typeOf(one.nature);
   const fault = (cause: 'unknown' | 'unreadable'): Reading => ({
-    ...{ kind: 'fault', delivery },
+    kind: 'fault',
+    delivery,
     fault: { cause, error: cause },
   });
   if (!knows(release, type)) return fault('unknown');

@@ -45,7 +45,10 @@ export const runSchedule = async ({
     if (tracing) trace.push(`${String(now()).padStart(7)}  ${text()}`);
   };
   const world = createWorld({
-    ...{ random: dice, config: drawn, planted, note },
+    random: dice,
+    config: drawn,
+    planted,
+    note,
     happened: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
     fail: (rule, text) => {
       violation ??= { rule, text };

@@ -127,7 +127,14 @@ const written = (source: string, at: FeedPosition, draft: Draft): Written => {
   const { stream, nature } = draft;
   const type = typeOf(nature);
   const envelope: Envelope = {
-    ...{ id, stream, version: at.position, subject: null, type, schemaVersion: 1, data: '', metadata: '' },
+    id,
+    stream,
+    version: at.position,
+    subject: null,
+    type,
+    schemaVersion: 1,
+    data: '',
+    metadata: '',
     recordedAt: '',
   };
   return { ...draft, id, source, at, order: orderOf(at), envelope };
@@ -135,12 +142,19 @@ const written = (source: string, at: FeedPosition, draft: Draft): Written => {
 
 /** As a bus hands it over, before somebody says what lies before it. */
 export const carried = ({ topic, lane, key, at, envelope }: Written): Omit<Delivery, 'after'> => ({
-  ...{ topic, lane, key, at, envelope },
+  topic,
+  lane,
+  key,
+  at,
+  envelope,
 });
 
 /** As a consumer gets it. */
 export const opened = (one: Written): Delivered<{ type: string; data: Written }> => ({
-  ...{ id: one.id, topic: one.topic, key: one.key, recordedAt: '' },
+  id: one.id,
+  topic: one.topic,
+  key: one.key,
+  recordedAt: '',
   event: { type: one.envelope.type, data: one },
   meta: { streamId: one.stream, version: one.envelope.version, occurredAt: '', actor: '' },
   metadata: { correlationId: '', causationId: '', actor: '', requestId: '', occurredAt: '' },

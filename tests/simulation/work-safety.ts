@@ -46,7 +46,12 @@ export const createWorkSafety = (fail: Fail<WorkRule>, wall: () => number) => {
       if (isHeld) fail('work is claimed by one at a time', `${id} is claimed while ${before.process.name} has it`);
       const all = claims.get(id) ?? [];
       all.push({
-        ...{ token, process, faults: process.faults, at: wall(), since, until },
+        token,
+        process,
+        faults: process.faults,
+        at: wall(),
+        since,
+        until,
         hasFailed: false,
         isSettled: false,
       });

@@ -97,8 +97,21 @@ export const createWorld = (options: Options): World => {
   let release: Release = 1;
   const troubles = new Map<string, number>();
   return {
-    ...{ config, random, planted, holds, scheduler, stores, database, mails, jobs, timers, safety, workSafety },
-    ...{ happened, note, topicOf },
+    config,
+    random,
+    planted,
+    holds,
+    scheduler,
+    stores,
+    database,
+    mails,
+    jobs,
+    timers,
+    safety,
+    workSafety,
+    happened,
+    note,
+    topicOf,
     feed: ({ published, byPosition }, after, limit) =>
       holds('the feed ends below the oldest transaction') ? published(after, limit) : byPosition(after, limit),
     release: () => release,

@@ -28,14 +28,21 @@ export const openInstallation = async (
     [...ports].flatMap(([name, port]) => (name.startsWith(`${part}-`) ? [`http://127.0.0.1:${port}`] : []));
   const env = {
     ...databaseSettings(database),
-    ...{ DATA_DIR: await bed.folder(), PUBLIC_URL: urls('gateway')[0] ?? 'http://localhost:8000' },
-    ...{ USER_SERVICE_URL: urls('user').join(), TASK_SERVICE_URL: urls('task').join() },
-    ...{ NOTIFICATION_SERVICE_URL: urls('notification').join(), ...more },
+    DATA_DIR: await bed.folder(),
+    PUBLIC_URL: urls('gateway')[0] ?? 'http://localhost:8000',
+    USER_SERVICE_URL: urls('user').join(),
+    TASK_SERVICE_URL: urls('task').join(),
+    NOTIFICATION_SERVICE_URL: urls('notification').join(),
+    ...more,
   };
   const copies = [...ports].map(([name, port]) => copyOf(bed, name, { ...env, ...settingsOf(name, port) }));
   const of = (part: Part) => copies.filter(({ name }) => name.startsWith(`${part}-`));
   return {
-    ...{ copies, of, urls, database, env },
+    copies,
+    of,
+    urls,
+    database,
+    env,
     start: async () => {
       await Promise.all(copies.map((copy) => copy.start()));
       await Promise.all(urls('gateway').map(seesAll));

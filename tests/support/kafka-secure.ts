@@ -38,12 +38,16 @@ export const startSecureKafka = async (users: readonly string[]): Promise<Secure
   });
   return {
     as: (user, password) => ({
-      ...{ bootstrapServers: cluster.bootstrap.split(','), tls: certificate },
+      bootstrapServers: cluster.bootstrap.split(','),
+      tls: certificate,
       sasl: sasl(user, password),
     }),
     environment: (user) => ({
-      ...{ KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap, KAFKA_TLS: certificate, KAFKA_SASL_MECHANISM: MECHANISM },
-      ...{ KAFKA_USERNAME: user, KAFKA_PASSWORD: passwordOf(user) },
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+      KAFKA_TLS: certificate,
+      KAFKA_SASL_MECHANISM: MECHANISM,
+      KAFKA_USERNAME: user,
+      KAFKA_PASSWORD: passwordOf(user),
     }),
     stop: async () => {
       await cluster.stop();

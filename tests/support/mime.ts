@@ -17,8 +17,13 @@ export const parseMail = (raw: string): ReceivedMail => {
   const of = (type: string) => parts.find((part) => part.type === type)?.content ?? '';
   const header = (name: string) => decodeWords(headers.get(name) ?? '');
   return {
-    ...{ messageId: header('message-id'), from: header('from'), to: header('to'), subject: header('subject') },
-    ...{ text: of('text/plain'), html: of('text/html'), headers },
+    messageId: header('message-id'),
+    from: header('from'),
+    to: header('to'),
+    subject: header('subject'),
+    text: of('text/plain'),
+    html: of('text/html'),
+    headers,
   };
 };
 

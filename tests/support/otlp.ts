@@ -38,7 +38,8 @@ export const openReceiver = async (executable: string) => {
   await Promise.race([once(child.stderr, 'data'), ended]); // it says that it is ready, or why it ends
   if (child.exitCode !== null) throw new Error('the receiver ended at once');
   return {
-    ...{ spans, url: `http://127.0.0.1:${port}` },
+    spans,
+    url: `http://127.0.0.1:${port}`,
     stop: async () => {
       child.kill('SIGKILL');
       await ended;

@@ -40,19 +40,17 @@ export const startRedis = async (
   let child: ChildProcess | undefined;
 
   const command = [
-    ...[
-      executable,
-      '--port',
-      String(port),
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      folder,
-      '--save',
-      '',
-      '--loglevel',
-      'warning',
-    ],
+    executable,
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--loglevel',
+    'warning',
     ...(password === undefined ? [] : ['--requirepass', password]),
     ...settings,
   ];

@@ -105,8 +105,16 @@ describe('a batch takes those that get into nobody’s way, in their order', () 
 
 test('a commit claims its streams, its reservations and its key, and shares what it only relies on', () => {
   const event: NewEvent = {
-    ...{ id: randomUUID(), stream: 'written', version: 1, topic: 't', key: 'k', lane: 0, subject: null, type: 'done' },
-    ...{ schemaVersion: 1, data: {} },
+    id: randomUUID(),
+    stream: 'written',
+    version: 1,
+    topic: 't',
+    key: 'k',
+    lane: 0,
+    subject: null,
+    type: 'done',
+    schemaVersion: 1,
+    data: {},
     metadata: { correlationId: 'c', causationId: 'c', actor: 'ada', requestId: 'r', occurredAt: '' },
   };
   const claims = claimsOf({

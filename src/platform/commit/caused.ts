@@ -12,7 +12,11 @@ export const causedBy = ({ id, metadata }: Pick<RecordedEvent, 'id' | 'metadata'
   const { correlationId, requestId, traceparent } = metadata;
   let n = 0;
   return {
-    ...{ correlationId, causationId: id, requestId, actor: by, occurredAt: new Date().toISOString() },
+    correlationId,
+    causationId: id,
+    requestId,
+    actor: by,
+    occurredAt: new Date().toISOString(),
     ...(traceparent !== undefined && { traceparent }),
     newId: () => {
       n += 1;

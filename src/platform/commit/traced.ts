@@ -10,7 +10,8 @@ export const tracedCommits = (service: string, executor: Executor): Executor => 
     const from = tracesOf(commit);
     if (from.length === 0) return executor.commit(commit, deadline);
     const span = beginSpan('append', {
-      ...{ kind: 'client', ...(from.length === 1 ? { parent: from[0] } : { links: from }) },
+      kind: 'client',
+      ...(from.length === 1 ? { parent: from[0] } : { links: from }),
       attributes: { 'db.system.name': 'postgresql', 'db.operation.name': 'append', 'taskwire.service': service },
     });
     try {

@@ -139,17 +139,26 @@ describe('production', () => {
 
   test('all weak settings are named at once', () => {
     const weak = {
-      ...{
-        NODE_ENV: 'production',
-        PUBLIC_URL: 'http://tasks.example.org',
-        MASTER_KEY: 'm'.repeat(32),
-        RATE_LIMITS: 'off',
-      },
-      ...{ PASSWORD_COST: '4', FAIL_POINT: 'after-append', DB_HOST: 'db', REDIS_HOST: 'redis' },
+      NODE_ENV: 'production',
+      PUBLIC_URL: 'http://tasks.example.org',
+      MASTER_KEY: 'm'.repeat(32),
+      RATE_LIMITS: 'off',
+      PASSWORD_COST: '4',
+      FAIL_POINT: 'after-append',
+      DB_HOST: 'db',
+      REDIS_HOST: 'redis',
     };
     expect(faultsOf(weak).map((fault) => fault.split(' ')[0])).toEqual([
-      ...['JWT_PRIVATE_KEYS', 'PASSWORD_PEPPER', 'SMTP_URL', 'MASTER_KEY', 'DB_PASSWORD', 'REDIS_PASSWORD'],
-      ...['PUBLIC_URL', 'PASSWORD_COST', 'RATE_LIMITS', 'FAIL_POINT'],
+      'JWT_PRIVATE_KEYS',
+      'PASSWORD_PEPPER',
+      'SMTP_URL',
+      'MASTER_KEY',
+      'DB_PASSWORD',
+      'REDIS_PASSWORD',
+      'PUBLIC_URL',
+      'PASSWORD_COST',
+      'RATE_LIMITS',
+      'FAIL_POINT',
     ]);
   });
 

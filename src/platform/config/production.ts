@@ -39,8 +39,13 @@ export const productionFaults = (values: Values, role: Role): readonly string[] 
 /** One secret, or several. */
 const LISTS = ['MASTER_KEY', 'PASSWORD_PEPPER'] as readonly Name[];
 const PASSWORDS = [
-  ...['DB_PASSWORD', 'USER_DB_PASSWORD', 'TASK_DB_PASSWORD', 'NOTIFICATION_DB_PASSWORD', 'KEYS_DB_PASSWORD'],
-  ...['REDIS_PASSWORD', 'KAFKA_PASSWORD'],
+  'DB_PASSWORD',
+  'USER_DB_PASSWORD',
+  'TASK_DB_PASSWORD',
+  'NOTIFICATION_DB_PASSWORD',
+  'KEYS_DB_PASSWORD',
+  'REDIS_PASSWORD',
+  'KAFKA_PASSWORD',
 ] as readonly Name[];
 const SHORTEST_PASSWORD = 12;
 

@@ -106,10 +106,20 @@ const createCluster = async (folder: string, options: Options): Promise<void> =>
   const since = log.mark();
   const initdb = supervise(
     [
-      ...[...identity.prefix, binaries.initdb, '-D', draft, `--username=${SUPERUSER}`, '--data-checksums'],
-      ...['--auth=scram-sha-256', `--pwfile=${join(dataDir, 'postgres-password')}`, '--no-instructions'],
+      ...identity.prefix,
+      binaries.initdb,
+      '-D',
+      draft,
+      `--username=${SUPERUSER}`,
+      '--data-checksums',
+      '--auth=scram-sha-256',
+      `--pwfile=${join(dataDir, 'postgres-password')}`,
+      '--no-instructions',
       // The builtin provider sorts the same on every machine; locale C needs nothing installed on any.
-      ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+      '--encoding=UTF8',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
     ],
     log.output,
   );

@@ -61,8 +61,13 @@ const renamed = ({ prefix, owner }: Identity): Identity => ({
 
 const droppedTo = ({ uid, gid }: Owner): Identity => ({
   prefix: [
-    ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'],
-    ...['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--'],
+    'setpriv',
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    '--clear-groups',
+    '--inh-caps=+dac_override',
+    '--ambient-caps=+dac_override',
+    '--',
   ],
   owner: { uid, gid },
 });

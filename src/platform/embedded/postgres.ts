@@ -70,8 +70,14 @@ const start = async ({ dataDir: given, report, settings = {} }: EmbeddedPostgres
       const notAServer = await formerServerGone(folder, report);
       return supervise(
         [
-          ...[...identity.prefix, 'env', `PG_GRANDPARENT_PID=${notAServer ?? 0}`],
-          ...[binaries.postgres, '-D', folder, '-p', String(PORT)],
+          ...identity.prefix,
+          'env',
+          `PG_GRANDPARENT_PID=${notAServer ?? 0}`,
+          binaries.postgres,
+          '-D',
+          folder,
+          '-p',
+          String(PORT),
           ...settingArguments({ unix_socket_directories: `"${host.replaceAll('"', '""')}"`, ...settings }),
         ],
         log.output,

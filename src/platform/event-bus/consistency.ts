@@ -117,6 +117,11 @@ export const openCatchUp = (database: Database, committed: Signal, hearings: rea
 
 const lanesOf = ({ source, first, lanes }: Written) =>
   lanes.map(({ topic, lane, last }) => ({
-    ...{ source, topic, lane, ...last },
-    ...{ firstEra: first.era, firstTx: first.tx, firstPosition: first.position },
+    source,
+    topic,
+    lane,
+    ...last,
+    firstEra: first.era,
+    firstTx: first.tx,
+    firstPosition: first.position,
   }));

@@ -219,7 +219,10 @@ const reporter =
       case 'parked':
       case 'postponed':
         logger.warn(FAILED[incident.kind], {
-          ...{ ...where, topic: incident.key.topic, key: incident.key.key, count: incident.key.attempts },
+          ...where,
+          topic: incident.key.topic,
+          key: incident.key.key,
+          count: incident.key.attempts,
           error: incident.error,
         });
         break;

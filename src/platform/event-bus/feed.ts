@@ -26,7 +26,10 @@ export const readFeed = async (
 ): Promise<readonly Omit<Delivery, 'after'>[]> =>
   (await database.read<FeedRow>(FEED, [era, tx, position, limit])).map(
     ({ topic, key, era, tx, position, ...envelope }) => ({
-      ...{ topic, key, lane: laneOf(key), at: { era, tx, position } },
+      topic,
+      key,
+      lane: laneOf(key),
+      at: { era, tx, position },
       envelope,
     }),
   );

@@ -26,12 +26,20 @@ const reading = (delivery: Delivery): Reading => {
   const meta = { streamId: key, version: envelope.version, occurredAt: '', actor: '' };
   const metadata = { correlationId: '', causationId: '', actor: '', requestId: '', occurredAt: '' };
   const opened: Delivered = {
-    ...{ id: envelope.id, event: { type: 't', data: {} }, meta, metadata, topic, key, recordedAt: '' },
+    id: envelope.id,
+    event: { type: 't', data: {} },
+    meta,
+    metadata,
+    topic,
+    key,
+    recordedAt: '',
   };
   return { kind: 'event', delivery, event: opened };
 };
 const faulty = (delivery: Delivery): Reading => ({
-  ...{ kind: 'fault', delivery, fault: { cause: 'unreadable', error: 'no JSON' } },
+  kind: 'fault',
+  delivery,
+  fault: { cause: 'unreadable', error: 'no JSON' },
 });
 const ids = (all: readonly { readonly id: string }[]) => all.map(({ id }) => Number(id));
 

@@ -113,8 +113,10 @@ export const admit = (standing: Standing, readings: readonly Reading[], retryIn:
     }
   }
   const moves = [...positions.values()].map(({ lane, to, delivery }) => ({
-    ...{ topic: delivery.topic, lane: delivery.lane },
-    ...{ revision: lane.revision, to },
+    topic: delivery.topic,
+    lane: delivery.lane,
+    revision: lane.revision,
+    to,
   }));
   return { events, change: { moves, park, queue } };
 };

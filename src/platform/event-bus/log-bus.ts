@@ -97,7 +97,9 @@ export const openLogBus = (sources: Readonly<Record<string, Source>>, applicatio
       const cursor = cursors.get(PART);
       const { era, tx, position } = cursor === undefined ? start : placeOf(cursor);
       const [row] = await databaseOf(source).read<{ events: number; oldest: string | null; now: string }>(LAG, [
-        ...[era, tx, position],
+        era,
+        tx,
+        position,
         MOST_COUNTED,
       ]);
       const oldest = row?.oldest ?? null;
@@ -120,7 +122,9 @@ const placeOf = (cursor: string): FeedPosition => {
 
 /** The lane follows from the key here, whatever is written beside it: a key that lay in two could not be parked. */
 const eventOf = ({ topic, key, era, tx, position, ...envelope }: PublishedRow): Omit<Delivery, 'after'> => ({
-  ...{ topic, key: boundedKey(key), lane: laneOf(key) },
+  topic,
+  key: boundedKey(key),
+  lane: laneOf(key),
   at: { era, tx, position },
   envelope,
 });

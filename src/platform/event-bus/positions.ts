@@ -181,7 +181,9 @@ export const changeRows = (
 };
 
 const asParked = ({ topic, key, lane, at, envelope }: Omit<Delivery, 'after'>) => ({
-  ...{ topic, key, lane },
+  topic,
+  key,
+  lane,
   ...at,
   ...envelope,
 });

@@ -5,10 +5,20 @@ import { type Checkpoint, publication, type RelayIncident, type RelayPorts, runR
 
 const place = (position: number): FeedPosition => ({ era: 1, tx: String(position), position });
 const event = (position: number, lane = 0): Omit<Delivery, 'after'> => ({
-  ...{ topic: 'notes', lane, key: `key-${lane}`, at: place(position) },
+  topic: 'notes',
+  lane,
+  key: `key-${lane}`,
+  at: place(position),
   envelope: {
-    ...{ id: `e${position}`, stream: 'note-1', version: position, subject: null, type: 'note.written' },
-    ...{ schemaVersion: 1, data: '{}', metadata: '{}', recordedAt: '2026-01-01T00:00:00.000Z' },
+    id: `e${position}`,
+    stream: 'note-1',
+    version: position,
+    subject: null,
+    type: 'note.written',
+    schemaVersion: 1,
+    data: '{}',
+    metadata: '{}',
+    recordedAt: '2026-01-01T00:00:00.000Z',
   },
 });
 const fresh: Checkpoint = { revision: 0, position: FEED_START, lanes: new Map() };
@@ -20,7 +30,8 @@ describe('what is published of a feed', () => {
     const { deliveries, reached } = publication(checkpoint, [event(8), event(9, 1), event(10), event(11, 1)]);
     expect(deliveries.map(({ after }) => after.position)).toEqual([6, 0, 8, 9]);
     expect(reached).toEqual({
-      ...{ revision: 5, position: place(11) },
+      revision: 5,
+      position: place(11),
       lanes: new Map([
         ['notes/0', place(10)],
         ['notes/1', place(11)],

@@ -177,7 +177,9 @@ export const openRelay = (options: RelayOptions): Relay => {
     const [row] = await database.read<CheckpointRow>(CHECKPOINT, []);
     const { era, tx, position } = row ?? FEED_START;
     const [behind = { events: 0, seconds: 0 }] = await database.read<RelayHealth['backlog']>(BACKLOG, [
-      ...[era, tx, position],
+      era,
+      tx,
+      position,
       MOST_COUNTED,
     ]);
     return { position, behind };
@@ -274,7 +276,7 @@ export const readCheckpoint = async (database: Database): Promise<Checkpoint> =>
   const [row] = await database.read<CheckpointRow>(CHECKPOINT, []);
   if (row === undefined) throw new Error('there is no relay in this schema: run `taskwire migrate`');
   const { revision, era, tx, position } = row;
-  const lanes = row.lanes.map(([topic, lane, ...[laneEra, laneTx, lanePosition]]): [string, FeedPosition] => [
+  const lanes = row.lanes.map(([topic, lane, laneEra, laneTx, lanePosition]): [string, FeedPosition] => [
     laneName(topic, lane),
     { era: laneEra, tx: laneTx, position: lanePosition },
   ]);

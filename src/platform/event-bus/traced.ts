@@ -11,10 +11,14 @@ export const tracedSend = (source: string, deliveries: readonly Delivery[], send
   traced(
     `send ${source}.events`,
     {
-      ...{ kind: 'producer', links: tracesOf(deliveries) },
+      kind: 'producer',
+      links: tracesOf(deliveries),
       attributes: {
-        ...{ 'messaging.system': 'kafka', 'messaging.operation.type': 'send', 'messaging.operation.name': 'send' },
-        ...{ 'messaging.destination.name': `${source}.events`, 'messaging.batch.message_count': deliveries.length },
+        'messaging.system': 'kafka',
+        'messaging.operation.type': 'send',
+        'messaging.operation.name': 'send',
+        'messaging.destination.name': `${source}.events`,
+        'messaging.batch.message_count': deliveries.length,
       },
     },
     send,
@@ -33,10 +37,13 @@ export const tracedSlice = <T>(
   traced(
     `process ${source}.events`,
     {
-      ...{ kind: 'consumer', links: events.map(({ metadata }) => metadata.traceparent) },
+      kind: 'consumer',
+      links: events.map(({ metadata }) => metadata.traceparent),
       attributes: {
-        ...{ 'messaging.operation.type': 'process', 'messaging.operation.name': 'process' },
-        ...{ 'messaging.destination.name': `${source}.events`, 'messaging.consumer.group.name': consumer },
+        'messaging.operation.type': 'process',
+        'messaging.operation.name': 'process',
+        'messaging.destination.name': `${source}.events`,
+        'messaging.consumer.group.name': consumer,
         'messaging.batch.message_count': events.length,
       },
     },

@@ -47,7 +47,9 @@ describe('what was published', () => {
 
   test('has at most 64 places of a topic', () => {
     const events = Array.from({ length: 1_000 }, (_, n) => ({
-      ...{ topic: 'note.events', lane: n % 64, at: { era: 1, tx: '7', position: n } },
+      topic: 'note.events',
+      lane: n % 64,
+      at: { era: 1, tx: '7', position: n },
     }));
     expect(publishedOf(events)?.lanes).toHaveLength(64);
   });

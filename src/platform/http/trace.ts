@@ -27,7 +27,10 @@ const traceOf = ({ headers, id, method, protocol, routeOptions }: FastifyRequest
   const parent = typeof traceparent === 'string' ? traceparent : undefined;
   const traceId = contextIn(parent)?.traceId ?? id.replaceAll('-', '');
   const span = beginSpan(method, {
-    ...{ kind: 'server', parent, traceId, tracestate: typeof tracestate === 'string' ? tracestate : undefined },
+    kind: 'server',
+    parent,
+    traceId,
+    tracestate: typeof tracestate === 'string' ? tracestate : undefined,
     recorded: routeOptions.config.limits !== 'none',
     attributes: { 'http.request.method': method, 'url.scheme': protocol, 'taskwire.request.id': id },
   });

@@ -89,7 +89,9 @@ export const openServiceKit = (options: ServiceKitOptions): ServiceKit => {
     database,
     commands,
     write: {
-      ...{ commands, records, underWay: new Set<string>() },
+      commands,
+      records,
+      underWay: new Set<string>(),
       tokenOf: (published) => tokens.write({ source: name, ...published }),
     },
     kept,

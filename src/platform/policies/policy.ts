@@ -89,7 +89,11 @@ export const policy = <State extends ProjectedRow, E extends Event, Wish>(
   name: string,
   { begins, maxAge, state, react, act }: Policy<State, E, Wish>,
 ): Consumer => ({
-  ...{ name, begins, kind: 'policy', types: Object.keys(react), table: state.table },
+  name,
+  begins,
+  kind: 'policy',
+  types: Object.keys(react),
+  table: state.table,
   fold: folding(state),
   handle: async (kit, events, commit) => {
     const rows = await loadRows(kit.database, state, events);
@@ -157,7 +161,8 @@ const effectsOf = async (
 /** What comes of one event goes on in its trace. */
 const reactionTo = ({ event, metadata }: Delivered, name: string, spans: Span[]): Span => {
   const span = beginSpan(`process ${event.type}`, {
-    ...{ kind: 'consumer', parent: metadata.traceparent },
+    kind: 'consumer',
+    parent: metadata.traceparent,
     attributes: { 'messaging.operation.type': 'process', 'messaging.consumer.group.name': name },
   });
   spans.push(span);

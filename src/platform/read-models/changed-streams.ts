@@ -38,7 +38,8 @@ export const changedSince = async (
   prefix: string,
 ): Promise<{ readonly streams: readonly string[]; readonly now: Moment }> => {
   const { rows } = await session.query<{ streams: readonly string[]; snapshot: string }>(CHANGED, [
-    ...[era, snapshot],
+    era,
+    snapshot,
     ...streamRange(prefix),
   ]);
   if (rows[0] === undefined) throw new Error('the store does not tell what changed');

@@ -35,7 +35,11 @@ export const projection = <Row_ extends ProjectedRow, E extends Event>(
   name: string,
   { begins = 'beginning', ...definition }: Projection<Row_, E> & Partial<Pick<Consumer, 'begins'>>,
 ): Consumer => ({
-  ...{ name, begins, kind: 'projection', types: Object.keys(definition.on), table: definition.table },
+  name,
+  begins,
+  kind: 'projection',
+  types: Object.keys(definition.on),
+  table: definition.table,
   fold: folding(definition),
   handle: async ({ database }, events, commit) =>
     commit({ ...NO_EFFECTS, rows: await folding(definition)(database, definition.table, events) }),
@@ -95,7 +99,8 @@ export const loadRows = async <Row_ extends ProjectedRow, E extends Event>(
         return mark === undefined ? insert : replace;
       });
       return [...sets].map(([statement, set]) => ({
-        ...{ statement, expect: set.length },
+        statement,
+        expect: set.length,
         values: [JSON.stringify(set.map(({ id, mark, row }) => ({ ...row, id, mark })))],
       }));
     },
@@ -109,6 +114,12 @@ const unmarked = <Row_>({ mark: _, ...row }: Marked<Row_>): Row_ => row as objec
 
 /** What a fold or policy may know of an event beside its data. `late` is for policies to find out. */
 export const aboutOf = ({ id, meta, topic, key }: Delivered, late = false): About => ({
-  ...{ eventId: id, streamId: meta.streamId, version: meta.version },
-  ...{ occurredAt: meta.occurredAt, actor: meta.actor, topic, key, late },
+  eventId: id,
+  streamId: meta.streamId,
+  version: meta.version,
+  occurredAt: meta.occurredAt,
+  actor: meta.actor,
+  topic,
+  key,
+  late,
 });

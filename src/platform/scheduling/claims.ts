@@ -84,7 +84,10 @@ export const claimDue = async (
     const ours = [streamPrefix, id, token];
     return [
       {
-        ...{ id, token, claims, now },
+        id,
+        token,
+        claims,
+        now,
         release: { statement: RELEASE, values: ours, expect: 1 },
         isHeld: async () => (await database.read(HELD, ours)).length === 1,
       },

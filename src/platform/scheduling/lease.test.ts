@@ -25,7 +25,10 @@ describe('a claim', () => {
   test('counts those before it', () => {
     expect(held.claims).toBe(1);
     expect(claimed(held, 'theirs', NOW + LENGTH, LENGTH)).toEqual({
-      ...{ token: 'theirs', since: NOW + LENGTH, until: NOW + 2 * LENGTH, claims: 2 },
+      token: 'theirs',
+      since: NOW + LENGTH,
+      until: NOW + 2 * LENGTH,
+      claims: 2,
     });
   });
   test('may be settled until another was made, even when its lease is over', () => {

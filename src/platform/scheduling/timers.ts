@@ -58,7 +58,9 @@ export const timer = <
       plan: Plan<R | undefined, Taken>,
       ...rows: Plans<R, Taken>['rows']
     ): Plans<R | undefined, Taken> => ({
-      ...{ kind: 'plans', plans: [plan], reliesOn: [] },
+      kind: 'plans',
+      plans: [plan],
+      reliesOn: [],
       rows: [...rows, claim.release],
     });
     if (newest === undefined || dueAt === null || Date.parse(dueAt) > Date.parse(claim.now)) {
@@ -92,6 +94,12 @@ const unchanged = <R>(
   command: string,
   { row, version }: Standing<unknown, R>,
 ): Plan<R | undefined, never> => ({
-  ...{ kind: 'plan', command, before: row, done: { kind: 'done', row, version, changed: false } },
-  ...{ append: { stream, expected: version, events: [] }, take: [], release: [], rows: [] },
+  kind: 'plan',
+  command,
+  before: row,
+  done: { kind: 'done', row, version, changed: false },
+  append: { stream, expected: version, events: [] },
+  take: [],
+  release: [],
+  rows: [],
 });

@@ -109,7 +109,8 @@ const reporter =
       }
       case 'not-postponed':
         tell(logger, 'work could not be postponed, and is tried again when its lease is over', {
-          ...{ stream: streamName(streamPrefix, incident.claim.id), error: incident.error },
+          stream: streamName(streamPrefix, incident.claim.id),
+          error: incident.error,
         });
         break;
     }

@@ -5,7 +5,8 @@ import { errorInWords } from './error-words.ts';
 
 const ofDriver = (fields: Partial<pg.DatabaseError>): Error =>
   Object.assign(new pg.DatabaseError('duplicate key value: "secret"', 1, 'error'), {
-    ...{ severity: 'ERROR', detail: 'Key (email)=(secret) already exists.' },
+    severity: 'ERROR',
+    detail: 'Key (email)=(secret) already exists.',
     ...fields,
   });
 

@@ -17,7 +17,11 @@ export const exportRequest = (resource: Attributes, spans: readonly FinishedSpan
   });
 
 const spanOf = ({ traceId, spanId, flags, parentId, tracestate, name, kind, ...span }: FinishedSpan) => ({
-  ...{ traceId, spanId, flags: Number.parseInt(flags, 16), name, kind: KINDS[kind] },
+  traceId,
+  spanId,
+  flags: Number.parseInt(flags, 16),
+  name,
+  kind: KINDS[kind],
   ...(parentId !== undefined && { parentSpanId: parentId }),
   ...(tracestate !== undefined && { traceState: tracestate }),
   startTimeUnixNano: nanoseconds(span.began),

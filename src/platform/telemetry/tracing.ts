@@ -71,8 +71,16 @@ export const beginSpan = (name: string, options: SpanOptions): Span => {
   const context = { traceId, spanId: freshId(8), flags };
   if (!sampled) return silent(traceparentOf(context));
   return recorded(to, {
-    ...{ ...context, name, kind, links, parentId: parent?.spanId, tracestate: options.tracestate },
-    ...{ attributes: options.attributes ?? {}, began: clock(), ended: 0, error: undefined },
+    ...context,
+    name,
+    kind,
+    links,
+    parentId: parent?.spanId,
+    tracestate: options.tracestate,
+    attributes: options.attributes ?? {},
+    began: clock(),
+    ended: 0,
+    error: undefined,
   });
 };
 

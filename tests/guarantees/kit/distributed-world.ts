@@ -72,9 +72,15 @@ const installationOn = async (
   const address = { ...server.connection, database: 'taskwire' };
   const secret = () => randomBytes(32).toString('base64url');
   const env = {
-    ...{ DB_HOST: host, DB_PORT: String(port), DB_USER: user, DB_PASSWORD: String(password) },
-    ...{ DATA_DIR: path.join(folder, 'data'), MASTER_KEY: secret(), PASSWORD_PEPPER: secret() },
-    ...{ KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap, KAFKA_TOPIC_PARTITIONS: '4' },
+    DB_HOST: host,
+    DB_PORT: String(port),
+    DB_USER: user,
+    DB_PASSWORD: String(password),
+    DATA_DIR: path.join(folder, 'data'),
+    MASTER_KEY: secret(),
+    PASSWORD_PEPPER: secret(),
+    KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+    KAFKA_TOPIC_PARTITIONS: '4',
     ...common,
   };
   const taskwire: Installation['taskwire'] = (args, options) =>
@@ -161,7 +167,10 @@ const asOne = (url: string, runs: readonly Run[]): Server => {
     return ended;
   });
   return {
-    ...{ url, exit, signal, pid: front.pid },
+    url,
+    exit,
+    signal,
+    pid: front.pid,
     output: () => runs.map((run) => run.output()).join('\n'),
     running: () => runs.every((run) => run.running()),
     said: (pattern) => Promise.any(runs.map((run) => run.said(pattern))),

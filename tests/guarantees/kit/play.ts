@@ -63,7 +63,10 @@ const told = async (
 ): Promise<Omit<Outcome, 'verdict'>> => {
   const began = performance.now();
   const end = (figures: Figures, faults: readonly string[]) => ({
-    ...{ name, figures, bounds, faults },
+    name,
+    figures,
+    bounds,
+    faults,
     seconds: Math.round((performance.now() - began) / 1000),
   });
   try {

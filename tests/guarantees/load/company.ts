@@ -60,7 +60,13 @@ const assemble = async (
     if (service !== 'gateway')
       await until(`the gateway to reach the ${service} service`, () => reaches(service), 60_000);
   return {
-    ...{ url, pid: at('gateway').pid, exit: exit.promise, signal, at, begin, reaches },
+    url,
+    pid: at('gateway').pid,
+    exit: exit.promise,
+    signal,
+    at,
+    begin,
+    reaches,
     output: () => [...runs.values()].map((run) => run.output()).join('\n'),
     running: () => [...runs.values()].every((run) => run.running()),
     said: (pattern) => at('gateway').said(pattern),

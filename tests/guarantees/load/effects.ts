@@ -44,14 +44,15 @@ const TOLD_TWICE = `
     group by stream, type, data ->> 'dueAt' having count(*) > 1) twice`;
 
 export const EFFECTS_KEPT: Bounds = {
-  ...{ 'effects lost': NONE, 'effects doubled': NONE, 'effects of nothing': NONE, 'effects out of order': NONE },
-  ...{
-    'timers stuck': NONE,
-    'mails stuck': NONE,
-    'mails settled twice': NONE,
-    'keys parked': NONE,
-    'timers fired twice': NONE,
-  },
+  'effects lost': NONE,
+  'effects doubled': NONE,
+  'effects of nothing': NONE,
+  'effects out of order': NONE,
+  'timers stuck': NONE,
+  'mails stuck': NONE,
+  'mails settled twice': NONE,
+  'keys parked': NONE,
+  'timers fired twice': NONE,
 };
 
 const effectsOf = async (sql: Sql): Promise<Figures> => {
@@ -64,12 +65,11 @@ const effectsOf = async (sql: Sql): Promise<Figures> => {
   const causes = await sql<Cause>(CAUSES, [Object.keys(WAYS)]);
   return {
     ...compareEffects(causes, effects),
-    ...{
-      'timers stuck': unrung ?? Number.NaN,
-      'mails stuck': unsent ?? Number.NaN,
-      'mails settled twice': twice ?? Number.NaN,
-    },
-    ...{ 'keys parked': parked ?? Number.NaN, 'timers fired twice': firedTwice ?? Number.NaN },
+    'timers stuck': unrung ?? Number.NaN,
+    'mails stuck': unsent ?? Number.NaN,
+    'mails settled twice': twice ?? Number.NaN,
+    'keys parked': parked ?? Number.NaN,
+    'timers fired twice': firedTwice ?? Number.NaN,
   };
 };
 

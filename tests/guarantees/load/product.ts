@@ -35,6 +35,10 @@ export const logInOf =
 
 /** What the ledger of commands must find nothing of. */
 export const COMMANDS_KEPT: Bounds = {
-  ...{ lost: NONE, duplicate: NONE, gaps: NONE, 'shown otherwise': NONE, 'refused but there': NONE },
+  lost: NONE,
+  duplicate: NONE,
+  gaps: NONE,
+  'shown otherwise': NONE,
+  'refused but there': NONE,
   'answered with another 5xx': NONE,
 };

@@ -9,11 +9,22 @@ import type { Installation } from '../kit/world.ts';
 
 /** An event without personal fields, for a task that exists. */
 export const taskEvent = (taskId: string, version: number, type: string, more: Partial<NewEvent> = {}): NewEvent => ({
-  ...{ id: randomUUID(), stream: `task-${taskId}`, version, topic: 'task.events', key: taskId, lane: laneOf(taskId) },
-  ...{ subject: null, type, schemaVersion: 1, data: {} },
+  id: randomUUID(),
+  stream: `task-${taskId}`,
+  version,
+  topic: 'task.events',
+  key: taskId,
+  lane: laneOf(taskId),
+  subject: null,
+  type,
+  schemaVersion: 1,
+  data: {},
   metadata: {
-    ...{ correlationId: randomUUID(), causationId: randomUUID(), requestId: randomUUID() },
-    ...{ actor: 'guarantees', occurredAt: new Date().toISOString() },
+    correlationId: randomUUID(),
+    causationId: randomUUID(),
+    requestId: randomUUID(),
+    actor: 'guarantees',
+    occurredAt: new Date().toISOString(),
   },
   ...more,
 });
@@ -54,7 +65,9 @@ export const openRawWriter = async (installation: Installation): Promise<RawWrit
   return {
     begin: async (...events) => {
       const appends = [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, ours]) => ({
-        ...{ stream, expected: (ours[0]?.version ?? 1) - 1, events: ours },
+        stream,
+        expected: (ours[0]?.version ?? 1) - 1,
+        events: ours,
       }));
       const commit = { appends, take: [], release: [], rows: [], idempotency: undefined };
       await client.query('begin');

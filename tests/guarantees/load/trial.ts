@@ -52,7 +52,8 @@ export const trial = async ({ world, report }: Stage, options: Trial): Promise<F
   const under = storm(
     { ...system, start },
     {
-      ...{ ends, report },
+      ends,
+      report,
       ...(options.writers !== undefined && { writers: options.writers }),
       ...(options.rest !== undefined && { rest: options.rest }),
       meanwhile: async (server, writers) => meanwhile?.({ installation, server, writers, people }),
@@ -60,7 +61,8 @@ export const trial = async ({ world, report }: Stage, options: Trial): Promise<F
         await people.stop();
         const lost = await people.lostAt(server.url);
         return {
-          ...{ 'people who registered': people.acknowledged.length, 'people lost': lost },
+          'people who registered': people.acknowledged.length,
+          'people lost': lost,
           ...(await drained(installation.sql, patience)),
           ...(naive && (await naiveFigures(installation))),
           ...(await options.afterwards?.(server, logIn)),
@@ -77,6 +79,8 @@ export const ALL_KEPT: Bounds = {
   ...EFFECTS_KEPT,
   'people lost': NONE,
   // It was really under load.
-  ...{ acknowledged: atLeast(50), 'people who registered': atLeast(2), 'effects wanted': atLeast(15) },
+  acknowledged: atLeast(50),
+  'people who registered': atLeast(2),
+  'effects wanted': atLeast(15),
 };
 export { NAIVE_CONSUMER_WRONG };

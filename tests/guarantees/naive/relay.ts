@@ -17,7 +17,9 @@ for (;;) {
     'select id, key, version from naive.outbox where not sent order by id limit 5 for update skip locked',
   );
   const messages = rows.map(({ key, version }) => ({
-    ...{ topic: 'task.events', key: Buffer.from(key), value: Buffer.from('{}') },
+    topic: 'task.events',
+    key: Buffer.from(key),
+    value: Buffer.from('{}'),
     headers: new Map([[Buffer.from('ce_sequence'), Buffer.from(String(version))]]),
   }));
   await pause(20); // what it takes to make them

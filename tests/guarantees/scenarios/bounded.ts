@@ -26,17 +26,32 @@ const PARTS = 4;
 
 /** Every table but the events. One that is not here is one that nobody thought of. */
 const TABLES: Readonly<Record<string, Limit>> = {
-  ...{ era: few(1), schema_migration: few(50), reservation: rowsOf('user.created', 'user.created') },
+  era: few(1),
+  schema_migration: few(50),
+  reservation: rowsOf('user.created', 'user.created'),
   // Kept for a day, one a command with a key.
   idempotency: rowsOf('task.created', 'task.updated', 'task.completed', 'task.reopened'),
-  ...{ consumer: few(CONSUMERS), consumer_source: few(CONSUMERS), consumer_cursor: few(CONSUMERS * PARTS) },
-  ...{ consumer_lease: few(CONSUMERS), consumer_lane: few(CONSUMERS * LANES) },
-  ...{ relay: few(1), relay_lane: few(2 * LANES) }, // of a public and a private topic
-  ...{ parked_key: none, parked_event: none, lease: none, schedule: none },
-  ...{ user_profile: rowsOf('user.created'), credential: rowsOf('user.created'), person: rowsOf('user.created') },
-  ...{ user_session: rowsOf('user.authenticated'), subject_key: rowsOf('user.created') },
-  ...{ task_list: rowsOf('task.created'), known_task: rowsOf('task.created'), category_list: none },
-  ...{ mail_list: rowsOf('email'), inbox_list: rowsOf('in_app') },
+  consumer: few(CONSUMERS),
+  consumer_source: few(CONSUMERS),
+  consumer_cursor: few(CONSUMERS * PARTS),
+  consumer_lease: few(CONSUMERS),
+  consumer_lane: few(CONSUMERS * LANES),
+  relay: few(1),
+  relay_lane: few(2 * LANES), // of a public and a private topic
+  parked_key: none,
+  parked_event: none,
+  lease: none,
+  schedule: none,
+  user_profile: rowsOf('user.created'),
+  credential: rowsOf('user.created'),
+  person: rowsOf('user.created'),
+  user_session: rowsOf('user.authenticated'),
+  subject_key: rowsOf('user.created'),
+  task_list: rowsOf('task.created'),
+  known_task: rowsOf('task.created'),
+  category_list: none,
+  mail_list: rowsOf('email'),
+  inbox_list: rowsOf('in_app'),
   // A row each time: one whose acceptance was not heard of in time, on a machine with too much to do, comes twice. That
   // there are no others is a figure of its own.
   dev_mailbox: (counts) => 2 + 1.01 * (counts.email ?? 0),
@@ -67,7 +82,8 @@ export const bounded = scenario('bounded', {
   },
   bounds: (_form, topology) => ({
     ...ALL_KEPT,
-    ...{ 'tables beyond their limit': NONE, 'tables nobody thought of': NONE },
+    'tables beyond their limit': NONE,
+    'tables nobody thought of': NONE,
     'mails twice though no attempt had failed': NONE,
     'a naive consumer’s tables beside them: beyond': atLeast(1),
     // Written at each commit, and vacuumed.

@@ -31,7 +31,9 @@ export const clockJumps = scenario('clock-jumps', {
     await set(0);
     try {
       const faketime = {
-        ...{ LD_PRELOAD: findLibrary() ?? '', FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' },
+        LD_PRELOAD: findLibrary() ?? '',
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_NO_CACHE: '1',
         // Only what people set jumps; what counts since the machine's start does not.
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
       };
@@ -76,8 +78,10 @@ export const clockJumps = scenario('clock-jumps', {
   },
   bounds: () => ({
     ...ALL_KEPT,
-    ...{ 'timers of two days that rang': { atLeast: ALARMS, atMost: ALARMS } },
-    ...{ 'ms until all went on': atMost(30_000), 'servers that ended': NONE, acknowledged: atLeast(100) },
+    'timers of two days that rang': { atLeast: ALARMS, atMost: ALARMS },
+    'ms until all went on': atMost(30_000),
+    'servers that ended': NONE,
+    acknowledged: atLeast(100),
     'a naive timer beside it: missed': atLeast(1),
   }),
   controls: [],

@@ -69,8 +69,10 @@ export const fullDisk = scenario('full-disk', {
             stage.report(`filled ${n + 1} of ${times} times, served again after ${Math.round(slowest)} ms`);
           }
           return {
-            ...{ 'times full': times, 'times that it said so': told },
-            ...{ 'ms until served again': Math.round(slowest), 'servers that ended': server.running() ? 0 : 1 },
+            'times full': times,
+            'times that it said so': told,
+            'ms until served again': Math.round(slowest),
+            'servers that ended': server.running() ? 0 : 1,
             ...(await naive.stop()),
           };
         },

@@ -60,12 +60,13 @@ const useKeys = async (system: Keyed, keys: number, failPoint: string, { between
   server.signal('SIGKILL');
   await server.exit;
   return {
-    ...{ keys, 'uses acknowledged': keys * USES, 'times sent': tries, kills: keys },
-    ...{
-      'made beyond one a key': made - keys,
-      'answers that differ': different,
-      'answered with another 5xx': otherwise,
-    },
+    keys,
+    'uses acknowledged': keys * USES,
+    'times sent': tries,
+    kills: keys,
+    'made beyond one a key': made - keys,
+    'answers that differ': different,
+    'answered with another 5xx': otherwise,
   };
 };
 

@@ -56,7 +56,9 @@ export const joining = scenario('joining', {
         }
         for (const name of there) await leave(name);
         return {
-          ...{ 'copies that joined': joins, 'copies stopped': stops, 'copies killed': kills },
+          'copies that joined': joins,
+          'copies stopped': stops,
+          'copies killed': kills,
           'copies that did not end with 0': failures,
           'ms until the backlog was made up for': await madeUpFor(installation.sql, MADE_UP_FOR + 10_000),
         };

@@ -83,7 +83,8 @@ export const leaderAway = scenario('leader-away', {
         const written = writers.entries.slice(before).filter(({ answered }) => answered === 'acknowledged').length;
         const failed = (writers.statuses.get(503) ?? 0) - refusals;
         return {
-          ...{ 'leaders killed': KILLS[stage.form], 'acknowledged meanwhile': written },
+          'leaders killed': KILLS[stage.form],
+          'acknowledged meanwhile': written,
           'of 1,000 writes not acknowledged': Math.round((1_000 * failed) / Math.max(1, written + failed)),
           'ms until the backlog was made up for': slowest,
         };

@@ -32,8 +32,10 @@ export const longWriters = scenario('long-writers', {
         writing = false;
         const written = (await Promise.all(writtenBy)).reduce((sum, count) => sum + count, 0);
         return {
-          ...{ 'ms held open': HELD[stage.form], 'committed by 16 writers with holds': written },
-          ...{ 'commands acknowledged meanwhile': during, 'effects seen too early': followed },
+          'ms held open': HELD[stage.form],
+          'committed by 16 writers with holds': written,
+          'commands acknowledged meanwhile': during,
+          'effects seen too early': followed,
           'a naive reader beside it: skipped': await naive.skipped(),
         };
       },

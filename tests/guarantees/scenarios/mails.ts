@@ -43,7 +43,8 @@ const naiveMailer = (name: string, habit: string, shows: string): Control =>
         await world.program('tests/guarantees/naive/mailer.ts', [], { env }).exit;
         const sent = (await sql('select from naive_mail where sent')).length;
         return {
-          ...{ kills: killed.length, ...mailFigures(server.attempts, killed) },
+          kills: killed.length,
+          ...mailFigures(server.attempts, killed),
           'mails noted and not taken': sent - taken(server.attempts).size,
         };
       } finally {

@@ -37,7 +37,8 @@ export const newGroup = scenario('new-group', {
         await Promise.all([company().begin('notification', notification), startNaiveListener(world, installation)]);
         const ms = await madeUpFor(installation.sql, (A_THOUSAND * events) / 1_000);
         return {
-          ...{ 'events behind which it began': events, 'ms until it had caught up': ms },
+          'events behind which it began': events,
+          'ms until it had caught up': ms,
           'events a second, under load': Math.round((1_000 * events) / Math.max(1, ms)),
         };
       },

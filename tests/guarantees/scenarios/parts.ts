@@ -89,8 +89,10 @@ const killInTurn = async (
         stage.report(`round ${round} of ${rounds}, ${writers.entries.length} commands`);
       }
       return {
-        ...{ 'processes killed': rounds * (SERVICES.length + 1), 'asked of the others': asked },
-        ...{ 'of them failed': failed, 'writes that failed without user or notification': writesFailed },
+        'processes killed': rounds * (SERVICES.length + 1),
+        'asked of the others': asked,
+        'of them failed': failed,
+        'writes that failed without user or notification': writesFailed,
         'ms until it was found again': Math.round(found),
         'ms until the backlog was made up for': backlog,
       };

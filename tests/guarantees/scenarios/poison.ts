@@ -29,11 +29,13 @@ const KINDS: Readonly<Record<string, Poison>> = {
   'data of 7 MB': { data: `{"text":"${'x'.repeat(7 * 1024 * 1024)}"}`, cause: 'unreadable', mend: readable },
   'a version of tomorrow': {
     more: { schemaVersion: 99 },
-    ...{ cause: 'unknown', mend: inParked('schema_version = 1') },
+    cause: 'unknown',
+    mend: inParked('schema_version = 1'),
   },
   'a type of tomorrow': {
     more: { type: 'task.teleported' },
-    ...{ cause: 'unknown', mend: inParked(`type = 'task.reopened'`) },
+    cause: 'unknown',
+    mend: inParked(`type = 'task.reopened'`),
   },
   'one that the consumer throws at': {
     cause: 'failed',
@@ -80,9 +82,11 @@ export const poison = scenario('poison', {
         const redriven = installation.taskwire(['dead-letters', 'redrive', '--all', '--wait']);
         if ((await redriven.exit).code !== 0) stage.report(redriven.output());
         return {
-          ...{ 'keys poisoned': tasks.length, 'of them parked': parked.size },
+          'keys poisoned': tasks.length,
+          'of them parked': parked.size,
           'parked for another cause': poisoned.filter(({ task, cause }) => parked.get(task) !== cause).length,
-          ...{ 'followers parked behind them': followers, 'ms until others had followed': delay },
+          'followers parked behind them': followers,
+          'ms until others had followed': delay,
           ...(await leftBehind(installation)),
         };
       },

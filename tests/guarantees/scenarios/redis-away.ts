@@ -21,8 +21,13 @@ type Books = {
   readonly took: (ms: number) => void;
 };
 const newFigures = () => ({
-  ...{ requests: 0, 'answered with 5xx': 0, 'answered with 429': 0, 'not answered': 0, commands: 0 },
-  ...{ 'own writes not counted': 0, 'ms behind in the other copy': 0 },
+  requests: 0,
+  'answered with 5xx': 0,
+  'answered with 429': 0,
+  'not answered': 0,
+  commands: 0,
+  'own writes not counted': 0,
+  'ms behind in the other copy': 0,
 });
 
 /** Makes a task, and asks for counts: here, where each must be true at once, and in the other copy. */

@@ -100,7 +100,9 @@ export const relays = scenario('relays', {
           report(`frozen ${n + 1} of ${FREEZES[form]} times, ${writers.entries.length} commands`);
         }
         return {
-          ...{ 'relays killed': KILLS[form], 'relays frozen': FREEZES[form], 'longest takeover, ms': takeover },
+          'relays killed': KILLS[form],
+          'relays frozen': FREEZES[form],
+          'longest takeover, ms': takeover,
           'processes that ended by themselves': [leading, other].filter((name) => !at(name).running()).length,
         };
       },

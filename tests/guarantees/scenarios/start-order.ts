@@ -22,8 +22,15 @@ type Step = Thing | Part | 'redis';
 
 const SERVICE: readonly Thing[] = ['database', 'schemas', 'broker', 'topics'];
 const NEEDS: Readonly<Record<Step, readonly Thing[]>> = {
-  ...{ database: [], broker: [], redis: [], schemas: ['database'], topics: ['broker'] },
-  ...{ user: SERVICE, task: SERVICE, notification: SERVICE, gateway: [] },
+  database: [],
+  broker: [],
+  redis: [],
+  schemas: ['database'],
+  topics: ['broker'],
+  user: SERVICE,
+  task: SERVICE,
+  notification: SERVICE,
+  gateway: [],
 };
 const STEPS: readonly Step[] = [
   ...(['database', 'broker', 'redis', 'schemas', 'topics'] as const),

@@ -22,8 +22,12 @@ const SOURCES = ['user', 'task'] as const;
 /** What a record says of itself: all that CloudEvents asks for, and no place in a feed, which only a relay knows. */
 const headersOf = (source: string, type: string, version: number, schemaVersion = 1) => {
   const said = {
-    ...{ ce_specversion: '1.0', ce_id: randomUUID(), ce_source: `/taskwire/${source}`, ce_type: type },
-    ...{ ce_sequence: String(version), ce_dataschema: `urn:taskwire:event:${type}:${schemaVersion}` },
+    ce_specversion: '1.0',
+    ce_id: randomUUID(),
+    ce_source: `/taskwire/${source}`,
+    ce_type: type,
+    ce_sequence: String(version),
+    ce_dataschema: `urn:taskwire:event:${type}:${schemaVersion}`,
   };
   return new Map(Object.entries(said).map(([name, value]) => [Buffer.from(name), Buffer.from(value)]));
 };
@@ -117,9 +121,11 @@ export const strays = scenario('strays', {
         await acknowledgedSince(writers);
         const parked = await parkedBy('unreadable');
         return {
-          ...{ 'strays put there': ROUNDS[stage.form] * COUNT, 'of them parked': parked.length },
+          'strays put there': ROUNDS[stage.form] * COUNT,
+          'of them parked': parked.length,
           'parked that are no strays': parked.filter(({ key }) => !key.startsWith('record ')).length,
-          ...{ 'ms until others had followed': delay, 'repeated backwards': repeated },
+          'ms until others had followed': delay,
+          'repeated backwards': repeated,
           'servers that ended': server.running() ? 0 : 1,
           'a naive listener beside it: ended': naive.running() ? 0 : 1,
         };

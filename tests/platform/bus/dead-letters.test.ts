@@ -72,9 +72,19 @@ describe('listed', () => {
     const { listening, id } = await stuck();
     const letter = await letterOf(listening, id);
     expect(letter).toEqual({
-      ...{ consumer: 'test.hearing', source: 'note', topic: 'note.events', key: id, lane: laneOf(id) },
-      ...{ cause: 'failed', error: 'Error: nothing can be made of this', attempts: expect.any(Number), events: 2 },
-      ...{ parkedAt: expect.stringMatching(/Z$/), nextAttemptAt: null, nextAttemptIn: null, isRead: true },
+      consumer: 'test.hearing',
+      source: 'note',
+      topic: 'note.events',
+      key: id,
+      lane: laneOf(id),
+      cause: 'failed',
+      error: 'Error: nothing can be made of this',
+      attempts: expect.any(Number),
+      events: 2,
+      parkedAt: expect.stringMatching(/Z$/),
+      nextAttemptAt: null,
+      nextAttemptIn: null,
+      isRead: true,
     });
     await bed.sql(`update consumer_lease set until = now() - interval '1 second'`);
     expect((await letterOf(listening, id))?.isRead).toBe(false);
@@ -232,7 +242,9 @@ const frozenAtFirst = (consumer: Consumer) => {
   const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
   const verdicts: unknown[] = [];
   return {
-    ...{ begun, wake, verdicts },
+    begun,
+    wake,
+    verdicts,
     consumer: {
       ...consumer,
       handle: (kit, events, commit) =>

@@ -98,7 +98,9 @@ kafka.describe('an installation with a broker', () => {
     const key = Buffer.from(id);
     const junk = ['no JSON', '{"text":1}', '{"a":'.repeat(500), 'x'.repeat(5 * 1024 * 1024), '\0\ud800'].map(
       (text) => ({
-        ...{ topic, key, value: Buffer.from(text) },
+        topic,
+        key,
+        value: Buffer.from(text),
       }),
     );
     for (const message of junk) await producer.send({ messages: [message], acks: ProduceAcks.ALL });

@@ -21,7 +21,10 @@ export const rebuildSuite = (bed: BusBed): void => {
   afterAll(() => owner.close());
 
   const tools = ({ kit, bus }: Listening, consumer: Consumer) => ({
-    ...{ database: owner, bus, consumer, opening: { keys: kit.commands.keys, catalog: compileCatalog(NOTE_EVENTS) } },
+    database: owner,
+    bus,
+    consumer,
+    opening: { keys: kit.commands.keys, catalog: compileCatalog(NOTE_EVENTS) },
   });
   const hears = (id: string, count: number) =>
     until(`${count} events of ${id}`, async () => (await bed.heard()).get(id)?.versions.length === count);

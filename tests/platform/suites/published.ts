@@ -21,7 +21,9 @@ export const publishedSuite = (bed: Bed): void => {
       [streams],
     );
     const places = rows.map(({ topic, lane, era, tx, position }) => ({
-      ...{ topic, lane, at: { era, tx, position: Number(position) } },
+      topic,
+      lane,
+      at: { era, tx, position: Number(position) },
     }));
     return inOrder(publishedOf(places));
   };

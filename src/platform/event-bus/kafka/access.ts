@@ -40,7 +40,10 @@ export const grantsOf = (
         ]),
   ]),
   {
-    ...{ principal: operators, on: 'topic', names: topics, prefixed: false },
+    principal: operators,
+    on: 'topic',
+    names: topics,
+    prefixed: false,
     operations: ['Create', 'Delete', 'Read', 'DescribeConfigs', 'AlterConfigs'],
   },
   { principal: operators, on: 'group', names: ['*'], prefixed: false, operations: ['Describe'] },

@@ -48,8 +48,13 @@ const settle = async (admin: Admin, principal: string, wanted: readonly Acl[]): 
 const allowedTo = async (admin: Admin, principal: string): Promise<readonly Acl[]> => {
   const { ANY } = ResourceTypes;
   const filter = {
-    ...{ resourceType: ANY, resourceName: null, resourcePatternType: ResourcePatternTypes.ANY },
-    ...{ principal, host: null, operation: AclOperations.ANY, permissionType: AclPermissionTypes.ALLOW },
+    resourceType: ANY,
+    resourceName: null,
+    resourcePatternType: ResourcePatternTypes.ANY,
+    principal,
+    host: null,
+    operation: AclOperations.ANY,
+    permissionType: AclPermissionTypes.ALLOW,
   };
   try {
     const resources = await admin.describeAcls({ filter });
@@ -77,7 +82,10 @@ const aclsOf = ({ principal, on, names, prefixed, operations }: Grant): readonly
       resourceType: on === 'topic' ? ResourceTypes.TOPIC : ResourceTypes.GROUP,
       resourceName,
       resourcePatternType: prefixed ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
-      ...{ principal, host: '*', operation: OPERATIONS[operation], permissionType: AclPermissionTypes.ALLOW },
+      principal,
+      host: '*',
+      operation: OPERATIONS[operation],
+      permissionType: AclPermissionTypes.ALLOW,
     })),
   );
 

@@ -10,17 +10,19 @@ const delivery: Delivery = {
   at: { era: 2, tx: '18446744073709551615', position: 9 },
   after: { era: 1, tx: '3', position: 4 },
   envelope: {
-    ...{
-      id: '0198c0de-0000-7000-8000-000000000001',
-      stream: 'task-1',
-      version: 3,
-      subject: 'ada',
-      type: 'task.created',
-    },
+    id: '0198c0de-0000-7000-8000-000000000001',
+    stream: 'task-1',
+    version: 3,
+    subject: 'ada',
+    type: 'task.created',
     schemaVersion: 2,
     data: '{"title":{"$sealed":"…"}}',
     metadata: JSON.stringify({
-      ...{ correlationId: 'c', causationId: 'd', actor: 'ada', requestId: 'r', traceparent: '00-1-2-01' },
+      correlationId: 'c',
+      causationId: 'd',
+      actor: 'ada',
+      requestId: 'r',
+      traceparent: '00-1-2-01',
       occurredAt: '2026-11-25T10:00:00.000Z',
     }),
     recordedAt: '2026-11-25T10:00:00.123Z',
@@ -28,7 +30,8 @@ const delivery: Delivery = {
 };
 const place = { topic: 'task.events', partition: 3, offset: 41n, timestamp: 1_764_064_800_000n };
 const asKept = ({ key, value, headers }: ReturnType<typeof toRecord>): BrokerRecord => ({
-  ...{ key, value },
+  key,
+  value,
   headers: [...headers],
 });
 const sent = asKept(toRecord('task', delivery));
@@ -46,10 +49,14 @@ describe('an event as a record', () => {
     expect(sent.value?.toString()).toBe(delivery.envelope.data);
     expect(sent.key?.toString()).toBe('k-1');
     expect([header('ce_specversion'), header('ce_source'), header('ce_type')]).toEqual([
-      ...['1.0', '/taskwire/task', 'task.created'],
+      '1.0',
+      '/taskwire/task',
+      'task.created',
     ]);
     expect([header('ce_sequence'), header('ce_partitionkey'), header('content-type')]).toEqual([
-      ...['3', 'k-1', 'application/json'],
+      '3',
+      'k-1',
+      'application/json',
     ]);
   });
   test('without a subject or a trace says nothing of either', () => {

@@ -118,8 +118,11 @@ const shapeOf = (known: { id: string; partitionsCount: number } | undefined, top
 };
 
 const asRequest = ({ partition, offset }: Spot) => ({
-  ...{ partition, fetchOffset: offset, partitionMaxBytes: BYTES_OF_PARTITION },
-  ...{ currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
+  partition,
+  fetchOffset: offset,
+  partitionMaxBytes: BYTES_OF_PARTITION,
+  currentLeaderEpoch: -1,
+  lastFetchedEpoch: -1,
 });
 
 /** Records before the spot that was asked for come too: a broker answers whole batches. */
@@ -133,7 +136,9 @@ const fetchedIn = (response: FetchResponse, asked: ReadonlyMap<string, readonly 
         .filter(({ attributes }) => (attributes & CONTROL) === 0)
         .flatMap(({ firstOffset, firstTimestamp, records: ofBatch }) =>
           ofBatch.map(({ key, value, headers, offsetDelta, timestampDelta }) => ({
-            ...{ key, value, headers },
+            key,
+            value,
+            headers,
             offset: firstOffset + BigInt(offsetDelta),
             timestamp: firstTimestamp + timestampDelta,
           })),

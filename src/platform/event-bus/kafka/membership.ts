@@ -64,7 +64,10 @@ export const openMembership = (
     const options = { ...clientOptions(settings, `taskwire-${group}`), groupId: group };
     const timing = { sessionTimeout: SESSION, heartbeatInterval: HEARTBEAT, rebalanceTimeout: REBALANCE };
     const member = new Consumer({
-      ...{ ...options, ...timing, retries: 10, autocommit: false },
+      ...options,
+      ...timing,
+      retries: 10,
+      autocommit: false,
       ...(instanceId !== undefined && { groupInstanceId: instanceId }),
     });
     consumer = member;

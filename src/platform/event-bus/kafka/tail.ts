@@ -15,7 +15,8 @@ export const readTail = async (
   count: number,
 ): Promise<readonly Piece[]> => {
   const spans = (await spansOf(fetcher, topics)).map(({ offset, end, ...rest }) => ({
-    ...{ ...rest, end },
+    ...rest,
+    end,
     offset: end - BigInt(count) > offset ? end - BigInt(count) : offset,
   }));
   const pieces = new Map<string, FetchedRecord[]>();

@@ -28,7 +28,10 @@ export type InboxRejection = 'entry-not-found';
 export const inboxEntry: Decider<InboxEntry, InboxCommand, InboxEvent, InboxRejection, 'notification.requested'> = {
   starts: {
     'notification.requested': ({ data: { recipientId } }) => ({
-      ...{ recipientId, suppressed: false, read: false, archived: false },
+      recipientId,
+      suppressed: false,
+      read: false,
+      archived: false,
     }),
   },
   continues: {

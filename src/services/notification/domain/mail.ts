@@ -46,7 +46,10 @@ const AT_ONCE: Instant = '1970-01-01T00:00:00.000Z';
 export const mail: Decider<Mail, MailCommand, MailEvent, MailRejection, 'notification.requested'> = {
   starts: {
     'notification.requested': ({ data: { recipientId } }) => ({
-      ...{ recipientId, status: 'waiting', attempts: 0, dueAt: AT_ONCE },
+      recipientId,
+      status: 'waiting',
+      attempts: 0,
+      dueAt: AT_ONCE,
     }),
   },
   continues: {

@@ -12,8 +12,12 @@ const SILENCE = 10_000;
 export const createSmtpTransport = (address: string): MailTransport => {
   const transport = createTransport({
     ...optionsOf(new URL(address)),
-    ...{ connectionTimeout: SILENCE, greetingTimeout: SILENCE, socketTimeout: SILENCE, dnsTimeout: SILENCE },
-    ...{ disableFileAccess: true, disableUrlAccess: true },
+    connectionTimeout: SILENCE,
+    greetingTimeout: SILENCE,
+    socketTimeout: SILENCE,
+    dnsTimeout: SILENCE,
+    disableFileAccess: true,
+    disableUrlAccess: true,
   });
   return {
     provider: 'smtp',

@@ -48,8 +48,10 @@ describe('when something happens to a task', () => {
   const reminderDue: HeardTaskEvent = { type: 'task.reminder_due', data: { dueAt: DUE } };
   const overdue: HeardTaskEvent = { type: 'task.overdue', data: { dueAt: DUE } };
   const noticeOf = (rule: string, dueAt: string | null) => ({
-    ...{ recipientId: ada, about: { type: 'task', id: task.id } },
-    ...{ rule, params: { title: task.title, dueAt } },
+    recipientId: ada,
+    about: { type: 'task', id: task.id },
+    rule,
+    params: { title: task.title, dueAt },
   });
   const mail = (notice: object) => ['mail', { type: 'RequestMail', notice, late: false }];
   const entry = (notice: object) => ['inbox', { type: 'DeliverToInbox', notice, late: false }];

@@ -41,11 +41,16 @@ export const inboxList = readModel<InboxRow, InboxEvent, 'notification.requested
   starts: {
     'notification.requested': ({ data: { recipientId, rule, about, params } }, { streamId, occurredAt }) => ({
       id: streamId as NotificationId, // a stream's name was made from it
-      ...{ recipientId, rule, about },
+      recipientId,
+      rule,
+      about,
       ...(!isErased(params) && 'title' in params
         ? { title: params.title, dueAt: params.dueAt }
         : { title: null, dueAt: null }),
-      ...{ createdAt: occurredAt, readAt: null, archivedAt: null, suppressedAt: null },
+      createdAt: occurredAt,
+      readAt: null,
+      archivedAt: null,
+      suppressedAt: null,
     }),
   },
   continues: {

@@ -27,8 +27,13 @@ export const mailList = readModel<MailRow, MailEvent, 'notification.requested'>(
   starts: {
     'notification.requested': ({ data: { recipientId, rule } }, { streamId, occurredAt }) => ({
       id: streamId as NotificationId, // a stream's name was made from it
-      ...{ recipientId, rule, status: 'waiting', attempts: 0, lastCode: null },
-      ...{ requestedAt: occurredAt, sentAt: null },
+      recipientId,
+      rule,
+      status: 'waiting',
+      attempts: 0,
+      lastCode: null,
+      requestedAt: occurredAt,
+      sentAt: null,
     }),
   },
   continues: {
@@ -36,7 +41,10 @@ export const mailList = readModel<MailRow, MailEvent, 'notification.requested'>(
     'notification.attempted': (row, { data }) => ({ ...row, attempts: data.n, lastCode: data.code }),
     'notification.sent': (row, { data }, { occurredAt }) => ({
       ...row,
-      ...{ status: 'sent', attempts: data.n, lastCode: null, sentAt: occurredAt },
+      status: 'sent',
+      attempts: data.n,
+      lastCode: null,
+      sentAt: occurredAt,
     }),
     'notification.failed': (row, { data }) => ({ ...row, status: 'failed', attempts: data.n, lastCode: data.code }),
   },

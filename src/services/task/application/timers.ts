@@ -15,7 +15,8 @@ export const startTaskTimers = (kit: ServiceKit, logger: Logger): Worker =>
     { ...kit, logger },
     {
       streamPrefix: tasks.streamPrefix,
-      ...{ lease: LEASE, atOnce: AT_ONCE },
+      lease: LEASE,
+      atOnce: AT_ONCE,
       run: timer(kit.commands, tasks, {
         actor: 'task-service',
         commandAt: (now) => ({ type: 'PassTime', now }) as const,

@@ -26,8 +26,13 @@ const due: fc.Arbitrary<Due> = fc.oneof(
 );
 /** Before, between and after the due instants, and just at them. */
 const instant = fc.constantFrom(
-  ...['2026-01-01T00:00:00.000Z', '2026-03-29T09:00:00.000Z', '2026-11-30T09:00:00.000Z', '2026-12-01T08:59:59.999Z'],
-  ...['2026-12-01T09:00:00.000Z', '2026-12-31T12:00:00.000Z', '2028-01-01T00:00:00.000Z'],
+  '2026-01-01T00:00:00.000Z',
+  '2026-03-29T09:00:00.000Z',
+  '2026-11-30T09:00:00.000Z',
+  '2026-12-01T08:59:59.999Z',
+  '2026-12-01T09:00:00.000Z',
+  '2026-12-31T12:00:00.000Z',
+  '2028-01-01T00:00:00.000Z',
 );
 const fields: fc.Arbitrary<TaskFields> = fc.record({
   title: fc.constantFrom(...(['a', 'b'] as TaskTitle[])),

@@ -51,8 +51,13 @@ export type TaskRejection =
 export const task: Decider<Task, TaskCommand, TaskEvent, TaskRejection, 'task.created'> = {
   starts: {
     'task.created': ({ data: { ownerId, ...fields } }, { occurredAt }) => ({
-      ...{ ownerId, fields, status: 'open', place: 'list' },
-      ...{ deadline: fields.due && deadlineOf(fields.due, occurredAt), reminded: [], overdue: [] },
+      ownerId,
+      fields,
+      status: 'open',
+      place: 'list',
+      deadline: fields.due && deadlineOf(fields.due, occurredAt),
+      reminded: [],
+      overdue: [],
     }),
   },
   continues: {
