@@ -1,4 +1,5 @@
 /** What the product says of itself: where to begin, its API, how it is; all of it without asking another host. */
+import { globSync, readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { formats } from '../../src/platform/schema/formats.ts';
@@ -61,6 +62,19 @@ describe('OpenAPI', () => {
       expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['400', '422', '500', '503']));
       expect(Object.keys(operation.responses).some((status) => status.startsWith('2'))).toBe(true);
     }
+  });
+
+  test('calls a write as the domain calls its command: traces and figures go by these names', () => {
+    const files = globSync('src/services/*/domain/*.ts').filter((file) => !file.endsWith('.test.ts'));
+    const sources = files.map((file) => readFileSync(file, 'utf8'));
+    const commands = sources.flatMap((text) => [...text.matchAll(/\btype: '([A-Z]\w+)'/g)].map(([, name]) => name));
+    const writes = operations.filter(({ method }) => method !== 'get').map(({ operation }) => operation.operationId);
+    const notOne = ['readAll']; // an UpdateInboxEntry for each entry
+    const expected = writes
+      .filter((name) => !notOne.includes(name))
+      .map((name) => name.replace(/^./, (first) => first.toUpperCase()));
+    expect(expected.length).toBeGreaterThan(10);
+    expect(expected.filter((name) => !commands.includes(name))).toEqual([]);
   });
 
   test('asks for a token where the product does', async () => {

@@ -37,7 +37,7 @@ const REQUESTS: Record<string, () => readonly [method: string, url: string, body
   UpdateCategory: () => ['PATCH', `/api/v1/categories/${category}`, { name: 'changed' }],
   ArchiveCategory: () => ['POST', `/api/v1/categories/${category}/archive`],
   DeleteCategory: () => ['DELETE', `/api/v1/categories/${category}?tasks=trash`],
-  MarkEntry: () => ['PATCH', `/api/v1/inbox/${entry}`, { archived: true }],
+  UpdateInboxEntry: () => ['PATCH', `/api/v1/inbox/${entry}`, { archived: true }],
   'reading a user': () => ['GET', '/api/v1/me'],
   'reading a task': () => ['GET', `/api/v1/tasks/${task}`],
   'reading a history': () => ['GET', `/api/v1/tasks/${task}/history`],
@@ -135,7 +135,7 @@ const PORTS: Record<string, { of: readonly string[]; take: string; giveBack: str
     giveBack: 'alter table task_service.gone rename to task_list',
   },
   'the list of entries': {
-    of: ['MarkEntry', 'listing the inbox'],
+    of: ['UpdateInboxEntry', 'listing the inbox'],
     take: 'alter table notification_service.inbox_list rename to gone',
     giveBack: 'alter table notification_service.gone rename to inbox_list',
   },

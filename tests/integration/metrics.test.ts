@@ -38,7 +38,7 @@ test('commands are counted whoever gives them: a person, a policy, a timer, a jo
   const expected = { ...asked, ...cameOfIt };
   await expect.poll(() => counted(expected), { timeout: 60_000 }).toEqual(expected);
   expect((await ada.ask('POST', '/api/v1/inbox/read-all')).status).toBe(200);
-  const marked = { 'notification MarkEntry': 1 };
+  const marked = { 'notification UpdateInboxEntry': 1 };
   await expect.poll(() => counted(marked), { timeout: 60_000 }).toEqual(marked);
 });
 

@@ -33,14 +33,20 @@ export const readAll = async (
     if (ids.length === 0) return done;
     const streams = ids.map((id) => streamName(inboxEntries.streamPrefix, id));
     let marked = 0;
-    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, 'MarkEntry', streams, {}, async () => {
-      const command = { type: 'MarkEntry', by, read: true } as const;
-      const planned = await Promise.all(ids.map((id) => plan(commands, inboxEntries, id, command, context)));
-      const plans = planned.filter((one) => one.kind === 'plan').filter(({ done }) => done.changed);
-      const [first, ...others] = plans;
-      marked = plans.length;
-      return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
-    });
+    const outcome = await carryOut<unknown, 'nothing-left', never>(
+      commands,
+      'UpdateInboxEntry',
+      streams,
+      {},
+      async () => {
+        const command = { type: 'UpdateInboxEntry', by, read: true } as const;
+        const planned = await Promise.all(ids.map((id) => plan(commands, inboxEntries, id, command, context)));
+        const plans = planned.filter((one) => one.kind === 'plan').filter(({ done }) => done.changed);
+        const [first, ...others] = plans;
+        marked = plans.length;
+        return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
+      },
+    );
     if (outcome.kind !== 'done') continue; // another was faster, and left nothing of these
     const { stream, version, published } = outcome;
     done = {

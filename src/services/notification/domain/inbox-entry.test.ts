@@ -16,7 +16,7 @@ const notice: Notice = {
   params: { title: 'Water the plants' as TaskTitle, dueAt: '2026-01-01T12:00:00.000Z' },
 };
 const deliver = (late = false): InboxCommand => ({ type: 'DeliverToInbox', notice, late });
-const mark = (marks: Marks, by = ada): InboxCommand => ({ type: 'MarkEntry', by, ...marks });
+const mark = (marks: Marks, by = ada): InboxCommand => ({ type: 'UpdateInboxEntry', by, ...marks });
 
 const requested: InboxEvent = {
   type: 'notification.requested',

@@ -1,7 +1,7 @@
 /**
  * The whole truth about an entry of somebody's inbox; no I/O, clock or ids.
  *
- *   DeliverToInbox ─► new ◄──MarkEntry──► read        and beside that, in the inbox ◄──MarkEntry──► archived
+ *   DeliverToInbox ─► new ◄──UpdateInboxEntry──► read   and beside that, in the inbox ◄──UpdateInboxEntry──► archived
  *        └─ when its cause lies too long ago ─► suppressed: nobody ever sees it
  */
 import type { UserId } from '#contracts/user.ts';
@@ -20,7 +20,7 @@ export type InboxCommand =
   /** `late`: its cause lies so long ago that it is only noted. */
   | { readonly type: 'DeliverToInbox'; readonly notice: Notice; readonly late: boolean }
   /** `by` is who asks: another's entry is an absent one. What is not said stays as it is. */
-  | ({ readonly type: 'MarkEntry'; readonly by: UserId } & Marks);
+  | ({ readonly type: 'UpdateInboxEntry'; readonly by: UserId } & Marks);
 export type Marks = { readonly read?: boolean | undefined; readonly archived?: boolean | undefined };
 
 export type InboxRejection = 'entry-not-found';

@@ -113,7 +113,7 @@ export const inboxRoutes =
           presenter: entry,
           problems: inboxProblems,
           run: (context, options) => {
-            const command = { type: 'MarkEntry', by: requester(request), ...request.body } as const;
+            const command = { type: 'UpdateInboxEntry', by: requester(request), ...request.body } as const;
             return handle(write.commands, inboxEntries, request.params.id, command, context, options);
           },
         }),
