@@ -21,16 +21,16 @@ type Counting = {
   readonly of: Table<unknown>;
   readonly owner: string;
   readonly name: unknown;
-  /** Where it must not be older than the request, or changes by time alone. */
-  readonly past?: boolean;
+  /** A kept answer will not do: the request brings a Consistency-Token, or time alone changes the count. */
+  readonly fresh?: boolean;
 };
 
 /** `schema` tells the tables of this service from those of others that share the cache. */
 export const openKept = (cache: Cache, schema: string): Kept => {
   const scopeOf = (table: Table<unknown>, owner: string) => `${schema}.${table.name} ${owner}`;
   return {
-    count: async ({ of, owner, name, past }, ask) => {
-      if (past) return (await ask()).count;
+    count: async ({ of, owner, name, fresh = false }, ask) => {
+      if (fresh) return (await ask()).count;
       const slot = { scope: scopeOf(of, owner), name: JSON.stringify(name) };
       const found = await cache.get(slot);
       if ('value' in found && typeof found.value === 'number') return found.value;

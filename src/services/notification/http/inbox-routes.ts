@@ -45,7 +45,7 @@ export const inboxRoutes =
         const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
         const [{ rows, next }, totalCount] = await Promise.all([
           listInbox(database, filter, { after, limit }),
-          count ? countInbox(kept, database, filter, bringsToken(request)) : undefined,
+          count ? countInbox(kept, database, filter, { fresh: bringsToken(request) }) : undefined,
         ]);
         return {
           items: rows.map(presentEntry),
@@ -68,7 +68,7 @@ export const inboxRoutes =
       },
       async (request) => {
         const filter = { recipient: requester(request), status: 'unread' } as const;
-        return { count: await countInbox(kept, database, filter, bringsToken(request)) };
+        return { count: await countInbox(kept, database, filter, { fresh: bringsToken(request) }) };
       },
     );
 

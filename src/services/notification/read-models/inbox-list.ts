@@ -111,9 +111,9 @@ export const countInbox = (
   kept: Kept,
   database: Database,
   { recipient, status }: InboxFilter,
-  past: boolean,
+  { fresh }: { readonly fresh: boolean },
 ): Promise<number> =>
-  kept.count({ of: inboxTable, owner: recipient, name: status, past }, async () => {
+  kept.count({ of: inboxTable, owner: recipient, name: status, fresh }, async () => {
     const [counted] = await database.read<Count>(COUNT[status], [recipient]);
     if (counted === undefined) throw new Error('a count answered nothing');
     return counted;

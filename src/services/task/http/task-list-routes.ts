@@ -32,7 +32,7 @@ export const taskListRoutes =
       (request) => {
         const { sort, limit, cursor, count, ...filter } = request.query;
         const wanted = { owner: requester(request), trash: false, ...filter };
-        return page(ports, wanted, { sort, limit, cursor, count, past: bringsToken(request) });
+        return page(ports, wanted, { sort, limit, cursor, count, fresh: bringsToken(request) });
       },
     );
 
@@ -49,7 +49,7 @@ export const taskListRoutes =
         },
       },
       (request) =>
-        page(ports, { owner: requester(request), trash: true }, { ...request.query, past: bringsToken(request) }),
+        page(ports, { owner: requester(request), trash: true }, { ...request.query, fresh: bringsToken(request) }),
     );
 
     app.get(
@@ -89,18 +89,18 @@ type Page = {
   readonly limit: number;
   readonly cursor?: string | undefined;
   readonly count: boolean;
-  readonly past: boolean;
+  readonly fresh: boolean;
 };
 const page = async (
   { database, kept, cursors }: TaskPorts,
   filter: TaskFilter,
-  { sort, limit, cursor, count, past }: Page,
+  { sort, limit, cursor, count, fresh }: Page,
 ) => {
   const binding = ['tasks', filter, sort];
   const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
   const [{ rows, next }, totalCount] = await Promise.all([
     listTasks(database, filter, { sort, after, limit }),
-    count ? countTasks(kept, database, filter, past) : undefined,
+    count ? countTasks(kept, database, filter, { fresh }) : undefined,
   ]);
   return {
     items: rows.map(presentTask),

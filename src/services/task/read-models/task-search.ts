@@ -63,12 +63,12 @@ export const countTasks = async (
   kept: Kept,
   database: Database,
   filter: TaskFilter,
-  past: boolean,
+  { fresh }: { readonly fresh: boolean },
 ): Promise<number> => {
   const { conditions, values } = where(filter);
   const text = `select count(*) as count, ${SNAPSHOT} from task_list where ${conditions.join(' and ')}`;
   // What is overdue changes by itself, as time passes.
-  const what = { of: taskTable, owner: filter.owner, name: filter, past: past || filter.overdue !== undefined };
+  const what = { of: taskTable, owner: filter.owner, name: filter, fresh: fresh || filter.overdue !== undefined };
   return kept.count(what, async () => {
     const [counted] = await database.read<Count>(prepared('task-count', text), values);
     if (counted === undefined) throw new Error('a count answered nothing');
