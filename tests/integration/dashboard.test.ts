@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/expectations.ts';
+import { succeeded } from '../support/succeeded.ts';
 
 let product: TestApp;
 beforeAll(async () => {
@@ -11,8 +12,8 @@ afterAll(() => product.close());
 
 test('it shows what all services know of whoever asks, and nothing of others', async () => {
   const [ada, bob] = [await product.person(), await product.person()];
-  await bob.ask('POST', '/api/v1/tasks', { body: { title: 'Not hers' } });
-  const create = (body: object) => ada.ask('POST', '/api/v1/tasks', { body });
+  await succeeded(bob.ask('POST', '/api/v1/tasks', { body: { title: 'Not hers' } }));
+  const create = (body: object) => succeeded(ada.ask('POST', '/api/v1/tasks', { body }));
   await create({ title: 'Late', due: { at: '2020-01-01T00:00:00Z' } });
   await create({ title: 'Later', due: { at: '2100-01-02T00:00:00Z' } });
   await create({ title: 'Soon', due: { at: '2100-01-01T00:00:00Z' }, priority: 'high' });

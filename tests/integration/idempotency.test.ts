@@ -4,6 +4,7 @@ import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
 import { countEvents, expectNothingStored, expectProblem } from '../support/expectations.ts';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 
 let product: TestApp;
@@ -76,9 +77,9 @@ test.each(['PATCH', 'complete', 'DELETE'])('%s again is answered as then, though
     return ada.ask(what, url, { headers, ...(what === 'PATCH' && { body: { title: 'then' } }) });
   };
   const first = await send();
-  if (what === 'DELETE') await ada.ask('POST', `${url}/restore`);
-  else await ada.ask('POST', `${url}/${what === 'complete' ? 'reopen' : 'complete'}`);
-  await ada.ask('PATCH', url, { body: { title: 'now' } });
+  const rest = { DELETE: 'restore', complete: 'reopen' }[what] ?? 'complete';
+  await succeeded(ada.ask('POST', `${url}/${rest}`));
+  await succeeded(ada.ask('PATCH', url, { body: { title: 'now' } }));
   const again = await send();
   expect([again.status, again.body, again.headers.etag]).toEqual([first.status, first.body, first.headers.etag]);
   expect((await ada.ask('GET', url)).body).toMatchObject({ title: 'now', version: 4 });

@@ -6,24 +6,33 @@ import type { InlineReadModel } from '../../src/platform/read-models/inline.ts';
 import { rebuild } from '../../src/platform/read-models/rebuild.ts';
 import { verify } from '../../src/platform/read-models/verify.ts';
 import { type Database, openDatabase } from '../../src/platform/sql/database.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import { type Ask, startTestApp, type TestApp } from '../support/app.ts';
+import { succeeded } from '../support/succeeded.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 beforeAll(async () => {
   product = await startTestApp();
   const { ask } = await product.person();
-  const category = await ask('POST', '/api/v1/categories', { body: { name: 'Garden', color: '#00aa00' } });
-  const task = await ask('POST', '/api/v1/tasks', {
-    body: { title: 'Water the plants', priority: 'high', categoryId: category.body.id },
+  const done = async (...request: Parameters<Ask>) => (await succeeded(ask(...request))).body;
+  const category = await done('POST', '/api/v1/categories', { body: { name: 'Garden', color: '#00aa00' } });
+  const task = await done('POST', '/api/v1/tasks', {
+    body: { title: 'Water the plants', priority: 'high', categoryId: category.id },
   });
-  expect(task.status).toBe(201);
-  const path = `/api/v1/tasks/${task.body.id}`;
-  await ask('PATCH', path, {
-    body: { description: 'All of them', due: { date: '2030-02-28', timeZone: 'Europe/Berlin' } },
+  const path = `/api/v1/tasks/${task.id}`;
+  await done('PATCH', path, {
+    body: { description: 'All of them', due: { date: '2030-02-28', zone: 'Europe/Berlin' } },
   });
-  await ask('POST', `${path}/complete`);
-  await ask('DELETE', path);
-  await ask('PATCH', '/api/v1/me', { body: { displayName: 'Ada' } });
+  await done('POST', `${path}/complete`);
+  await done('DELETE', path);
+  await done('PATCH', '/api/v1/me', { body: { displayName: 'Ada' } });
+  // Else rows would come while a table is made anew.
+  const settled = `select (select count(*) from notification_service.inbox_list)::int as told,
+    (select count(*) from notification_service.mail_list where status = 'sent')::int as sent`;
+  await until('the entry and the welcome', async () => {
+    const [found] = await product.database.sql<{ told: number; sent: number }>(settled);
+    return found?.told === 1 && found.sent === 1;
+  });
 });
 afterAll(() => product.close());
 

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import { type Ask, asking, startTestApp, type TestApp } from '../support/app.ts';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 
 const PASSWORD = 'xyzzy plugh fee fie';
@@ -29,42 +30,34 @@ beforeAll(async () => {
   const logger = createLogger('trace', { write: (line: string) => lines.push(line) });
   const app = await buildApp(product.config, product.secrets, product.database.address, logger);
   await app.start();
-  const ask = async (method: string, url: string, payload?: object | string, headers: Record<string, string> = {}) => {
-    const response = await app.http.inject({
-      method: method as 'POST',
-      url,
-      headers: {
-        ...(token && { authorization: `Bearer ${token}` }),
-        ...(payload !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(payload !== undefined && { payload: typeof payload === 'string' ? payload : JSON.stringify(payload) }),
-    });
-    return response.body === '' ? {} : response.json();
-  };
   const { email, username, title, description, changed, displayName, category, query, stray } = SECRETS;
-  await ask('POST', '/api/v1/auth/register', { email, username, password: PASSWORD });
-  await ask('POST', '/api/v1/auth/register', { email, username, password: PASSWORD });
-  await ask('POST', '/api/v1/auth/login', { email, password: `${PASSWORD}!` });
-  token = (await ask('POST', '/api/v1/auth/login', { email, password: PASSWORD })).accessToken;
-  await ask('PATCH', '/api/v1/me', { displayName });
-  const { id: categoryId } = await ask('POST', '/api/v1/categories', { name: category });
-  const { id } = await ask('POST', '/api/v1/tasks', { title, description, categoryId }, { 'idempotency-key': 'k' });
-  await ask('PATCH', `/api/v1/tasks/${id}`, { title: changed });
-  await ask('GET', `/api/v1/tasks?q=${query}&sort=${stray}`);
-  await ask('GET', `/api/v1/tasks?q=${query}`);
-  await ask('GET', `/${stray}/%ff?token=${stray}`);
-  await ask('GET', `/api/v1/tasks/${stray}`);
-  await ask('POST', '/api/v1/tasks', { title: 1, [stray]: stray });
-  await ask('POST', '/api/v1/tasks', `{"title": ${stray}`);
-  await ask('GET', '/api/v1/me', undefined, { authorization: `Bearer ${token}x${stray}`, cookie: stray });
+  const ask: Ask = (method, url, options) => asking(app, token)(method, url, options);
+  const done = async (...request: Parameters<Ask>) => (await succeeded(ask(...request))).body;
+  const refused = async (status: number, ...request: Parameters<Ask>) =>
+    expect((await ask(...request)).status, request.join(' ')).toBe(status);
+  await done('POST', '/api/v1/auth/register', { body: { email, username, password: PASSWORD } });
+  await refused(409, 'POST', '/api/v1/auth/register', { body: { email, username, password: PASSWORD } });
+  await refused(401, 'POST', '/api/v1/auth/login', { body: { email, password: `${PASSWORD}!` } });
+  token = (await done('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } })).accessToken;
+  await done('PATCH', '/api/v1/me', { body: { displayName } });
+  const { id: categoryId } = await done('POST', '/api/v1/categories', { body: { name: category } });
+  const headers = { 'idempotency-key': 'k' };
+  const { id } = await done('POST', '/api/v1/tasks', { body: { title, description, categoryId }, headers });
+  await done('PATCH', `/api/v1/tasks/${id}`, { body: { title: changed } });
+  await refused(422, 'GET', `/api/v1/tasks?q=${query}&sort=${stray}`);
+  await done('GET', `/api/v1/tasks?q=${query}`);
+  await refused(400, 'GET', `/${stray}/%ff?token=${stray}`);
+  await refused(422, 'GET', `/api/v1/tasks/${stray}`);
+  await refused(422, 'POST', '/api/v1/tasks', { body: { title: 1, [stray]: stray } });
+  await refused(400, 'POST', '/api/v1/tasks', { raw: `{"title": ${stray}` });
+  await refused(401, 'GET', '/api/v1/me', { token: `${token}x${stray}`, headers: { cookie: stray } });
   // Others hear of it: a mail goes out with the address, and an entry comes with the title.
-  await ask('POST', `/api/v1/tasks/${id}/complete`);
+  await done('POST', `/api/v1/tasks/${id}/complete`);
   await until('both to be told', async () => (await product.database.sql(TOLD)).length === 2);
   // Something breaks on our side, with values in hand.
   await product.database.sql(`alter table task_service.task_list add check (title <> '${changed}') not valid`);
-  const broken = await ask('POST', '/api/v1/tasks', { title: changed });
-  expect(broken.code).toBe('internal-error');
+  const broken = await ask('POST', '/api/v1/tasks', { body: { title: changed } });
+  expect(broken.body.code).toBe('internal-error');
   await app.close();
 });
 afterAll(() => product.close());

@@ -1,6 +1,7 @@
 /** Lists of tasks: what each filter lets through, in what order, and that pages show each task once. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { succeeded } from '../support/succeeded.ts';
 
 type Person = Awaited<ReturnType<TestApp['person']>>;
 type Task = { id: string; title: string; priority: string; dueAt: string | null; createdAt: string; updatedAt: string };
@@ -10,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => product.close());
 
-const create = async ({ ask }: Person, body: object) => (await ask('POST', '/api/v1/tasks', { body })).body;
+const create = async ({ ask }: Person, body: object) => (await succeeded(ask('POST', '/api/v1/tasks', { body }))).body;
 const list = async ({ ask }: Person, query = '') => {
   const { status, body } = await ask('GET', `/api/v1/tasks?${query}`);
   expect([status, query]).toEqual([200, query]);
@@ -38,9 +39,9 @@ describe('a filter', () => {
     await create(ada, { title: 'high', priority: 'high', categoryId: home, ...at('2090-01-01T00:00:00Z') });
     await create(ada, { title: 'undated', priority: 'urgent', categoryId: home });
     const done = await create(ada, { title: 'done', ...at('2020-01-01T00:00:00.001Z') });
-    await ada.ask('POST', `/api/v1/tasks/${done.id}/complete`);
+    await succeeded(ada.ask('POST', `/api/v1/tasks/${done.id}/complete`));
     const gone = await create(ada, { title: 'gone', priority: 'low', categoryId: home, ...at('2020-01-01T00:00:00Z') });
-    await ada.ask('DELETE', `/api/v1/tasks/${gone.id}`);
+    await succeeded(ada.ask('DELETE', `/api/v1/tasks/${gone.id}`));
   });
 
   test.each<[query: string, expected: string[]]>([

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectNothingStored, expectProblem, timeless } from '../support/expectations.ts';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 
 let product: TestApp;
@@ -11,15 +12,16 @@ let ids: { task: string; trashed: string; category: string; archived: string; en
 beforeAll(async () => {
   product = await startTestApp();
   [ada, eve] = [await product.person('ada'), await product.person('eve')];
-  const make = async (what: string, body: object) => (await ada.ask('POST', `/api/v1/${what}`, { body })).body.id;
+  const make = async (what: string, body: object) =>
+    (await succeeded(ada.ask('POST', `/api/v1/${what}`, { body }))).body.id;
   const category = await make('categories', { name: 'secret plans' });
   const archived = await make('categories', { name: 'secret archive' });
   const task = await make('tasks', { title: 'secret errand', categoryId: category });
   const trashed = await make('tasks', { title: 'secret rubbish', categoryId: category });
-  await ada.ask('POST', `/api/v1/categories/${archived}/archive`);
-  await ada.ask('DELETE', `/api/v1/tasks/${trashed}`);
+  await succeeded(ada.ask('POST', `/api/v1/categories/${archived}/archive`));
+  await succeeded(ada.ask('DELETE', `/api/v1/tasks/${trashed}`));
   const done = await make('tasks', { title: 'secret deed' });
-  await ada.ask('POST', `/api/v1/tasks/${done}/complete`);
+  await succeeded(ada.ask('POST', `/api/v1/tasks/${done}/complete`));
   const entry = await until('ada to be told', async () => (await ada.ask('GET', '/api/v1/inbox')).body.items[0]?.id);
   ids = { task, trashed, category, archived, entry };
 });

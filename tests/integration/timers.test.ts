@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { type Ask, startTestApp, type TestApp } from '../support/app.ts';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 
 const DAY = 86_400_000;
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
 const create = async (ask: Ask, title: string, dueAt: string) =>
-  (await ask('POST', '/api/v1/tasks', { body: { title, due: { at: dueAt } } })).body;
+  (await succeeded(ask('POST', '/api/v1/tasks', { body: { title, due: { at: dueAt } } }))).body;
 const url = ({ id }: { readonly id: string }) => `/api/v1/tasks/${id}`;
 /** What time has told of a task so far. */
 const told = async ({ database }: TestApp, { id }: { readonly id: string }) =>
@@ -43,7 +44,7 @@ describe('two processes wait for what is due', () => {
     const tomorrow = await create(ada.ask, 'tomorrow', inMs(DAY + 1_500));
     const soon = await create(ada.ask, 'soon', inMs(1_500));
     const done = await create(ada.ask, 'done before', inMs(1_500));
-    await ada.ask('POST', `${url(done)}/complete`);
+    await succeeded(ada.ask('POST', `${url(done)}/complete`));
     expect([await told(product, tomorrow), await told(product, soon)]).toEqual([[], []]);
 
     await until('both to be told', async () => {
@@ -112,8 +113,8 @@ test('tasks from before there were timers are waited for too, but for those that
   const over = await create(ask, 'yesterday', inMs(-DAY));
   const done = await create(ask, 'done', inMs(3 * DAY));
   const thrown = await create(ask, 'thrown away', inMs(3 * DAY));
-  await ask('POST', `${url(done)}/complete`);
-  await ask('DELETE', url(thrown));
+  await succeeded(ask('POST', `${url(done)}/complete`));
+  await succeeded(ask('DELETE', url(thrown)));
   await product.database.sql('set search_path = task_service; truncate schedule');
   await product.database.sql(await readFile('src/services/task/migrations/002_timers.sql', 'utf8'));
   const scheduled = async () => {
