@@ -92,6 +92,61 @@ describe('what is nobody’s', () => {
   });
 });
 
+describe('when something was recorded', () => {
+  const EPOCH = '1970-01-01T00:00:00.000Z';
+  const saying = (text: string): BrokerRecord => ({
+    ...sent,
+    headers: [...without('ce_recordedat').headers, [Buffer.from('ce_recordedat'), Buffer.from(text)]],
+  });
+  const recordedAt = (record: BrokerRecord, timestamp = place.timestamp, source = 'task') =>
+    fromRecord(source, { ...place, timestamp }, record).envelope.recordedAt;
+
+  test.each([
+    ['in microseconds', 1_700_000_000_000_000n, EPOCH],
+    ['in nanoseconds', 1_700_000_000_000_000_000n, EPOCH],
+    ['before the year 1', -100_000_000_000_000n, EPOCH],
+    ['that is no instant', -9_000_000_000_000_000n, EPOCH],
+    ['of the first instant', -62_135_596_800_000n, '0001-01-01T00:00:00.000Z'],
+    ['of the last one', 253_402_300_799_999n, '9999-12-31T23:59:59.999Z'],
+    ['after it', 253_402_300_800_000n, EPOCH],
+    ['that nobody gave', -1n, '1969-12-31T23:59:59.999Z'],
+  ])('is never thrown over: a timestamp %s', (_, timestamp, instant) => {
+    expect(recordedAt(without('ce_recordedat'), timestamp)).toBe(instant);
+    expect(recordedAt(sent, timestamp, 'user'), 'a stray').toBe(instant);
+    expect(recordedAt(sent, timestamp), 'ours says it itself').toBe(delivery.envelope.recordedAt);
+  });
+  test.each([
+    '2026-11-25T10:00:00.123Z',
+    '2026-11-25T10:00:00.123456Z',
+    '2024-02-29T23:59:59.9999Z',
+  ])('is what a record of ours says: %s', (text) => expect(recordedAt(saying(text))).toBe(text));
+  test.each([
+    '2026-02-30T00:00:00Z',
+    '2026-02-30T00:00:00.000Z',
+    '2026-11-25T24:00:00.000Z',
+    '0000-01-01T00:00:00.000Z',
+    '2026-11-25 10:00:00.000Z',
+    '2026-11-25T10:00:00.000+01:00',
+    '2026-11-25T10:00:00.1234567Z',
+    '2026-11-25T10:00:60.000Z',
+    '2026-11-25 yesterday',
+    'infinity',
+  ])('is when it was sent, where a record says %s', (text) => {
+    expect(recordedAt(saying(text))).toBe('2025-11-25T10:00:00.000Z');
+  });
+});
+
+test.each([
+  ['larger than xid8', '1:18446744073709551616:1'],
+  ['with a zero before it', '1:01:1'],
+  ['larger than an integer', '9999999999:1:1'],
+  ['larger than a number tells apart', '1:1:9999999999999999'],
+])('a place %s is none', (_, position) => {
+  const headers = sent.headers.filter(([key]) => key?.toString() !== 'ce_position');
+  const forged = { ...sent, headers: [...headers, [Buffer.from('ce_position'), Buffer.from(position)] as const] };
+  expect(fromRecord('task', place, forged)).toMatchObject({ kind: 'stray', error: 'it has no place in a feed' });
+});
+
 test('a record of ours with a broken value is an event still: it has its place, and its followers', () => {
   const broken = fromRecord('task', place, { ...sent, value: null });
   expect(broken).toEqual({ ...delivery, envelope: { ...delivery.envelope, data: '' } });

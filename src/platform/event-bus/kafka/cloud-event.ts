@@ -34,10 +34,13 @@ export type OutgoingRecord = {
 
 const sourceUri = (source: string): string => `/taskwire/${source}`;
 const positionText = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
-const POSITION = /^(\d{1,9}):(\d{1,20}):(\d{1,15})$/;
+const POSITION = /^(\d{1,9}):(0|[1-9]\d{0,19}):(\d{1,15})$/;
+/** Of 20 digits; xid8 ends there. */
+const LAST_TX = '18446744073709551615';
 const positionIn = (text: string | undefined): FeedPosition | undefined => {
   const [, era, tx, position] = POSITION.exec(text ?? '') ?? [];
-  return tx === undefined ? undefined : { era: Number(era), tx, position: Number(position) };
+  if (tx === undefined || (tx.length === LAST_TX.length && tx > LAST_TX)) return undefined;
+  return { era: Number(era), tx, position: Number(position) };
 };
 
 /** Which header carries what of an event's metadata. */
@@ -98,7 +101,8 @@ export const fromRecord = (
   const after = positionIn(headers.get('ce_predecessor'));
   const [, schemaVersion = '0'] = /:(\d{1,9})$/.exec(header('ce_dataschema')) ?? [];
   const metadata = Object.fromEntries(METADATA.map(([name, from]) => [name, headers.get(from)]));
-  const sent = new Date(Number(timestamp));
+  const isOurs = header('ce_specversion') === '1.0' && header('ce_source') === sourceUri(source);
+  const recordedAt = header('ce_recordedat');
   const envelope = {
     id: header('ce_id'),
     stream: header('ce_subject'),
@@ -108,9 +112,8 @@ export const fromRecord = (
     schemaVersion: Number(schemaVersion),
     data: text(record.value),
     metadata: JSON.stringify(metadata),
-    recordedAt: isInstant(header('ce_recordedat')) ? header('ce_recordedat') : sent.toISOString(),
+    recordedAt: isOurs && isRecorded(recordedAt) ? recordedAt : instantAt(timestamp),
   };
-  const isOurs = header('ce_specversion') === '1.0' && header('ce_source') === sourceUri(source);
   if (!isOurs || at === undefined || after === undefined || envelope.id === '') {
     const named = { topic, lane: partition, key: `record ${partition}/${offset}` };
     const place = { era: 0, tx: String(partition), position: Number(offset) + 1 };
@@ -121,7 +124,16 @@ export const fromRecord = (
   return { topic, lane: laneOf(key), key: boundedKey(key), at, after, envelope };
 };
 
-const isInstant = (value: string): boolean => /^\d{4}-\d\d-\d\d[T ]/.test(value) && !Number.isNaN(Date.parse(value));
+/** As we write it, to the microsecond, and an instant that there is: both V8 and PostgreSQL take texts that the other does not. */
+const isRecorded = (value: string): boolean =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$/.test(value) && isInstant(`${value.slice(0, 23)}Z`);
+const isInstant = (text: string): boolean => text === instantAt(Date.parse(text));
+
+const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00.000Z');
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
+/** Whatever a clock said: beyond the years that are written with four digits it said nothing. */
+const instantAt = (ms: bigint | number): string =>
+  new Date(ms >= FIRST_INSTANT && ms <= LAST_INSTANT ? Number(ms) : 0).toISOString();
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** As text that PostgreSQL can keep: bytes that are none stand for themselves in base64, and are no JSON either way. */
