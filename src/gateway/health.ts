@@ -1,4 +1,5 @@
 /** How the product is, as the gateway sees it: its own view of each service, and what each says of its parts. */
+import { oneLook } from '#platform/http/health.ts';
 import type { HttpApp } from '#platform/http/server.ts';
 import { askJson, onOurOwn } from './ask-json.ts';
 import type { Upstreams } from './relay.ts';
@@ -26,10 +27,11 @@ export const serveGatewayHealth = (
     if (detail === undefined) return { status: 'ok', parts: {} };
     return reply.code(DOWN).send({ status: 'down', parts: { process: { status: 'down', detail } } });
   });
+  const all = SERVICE_NAMES.map((name) => upstreams[name]);
   for (const path of ['/health', '/health/db', '/health/events']) {
+    const look = oneLook(() => Promise.all(all.map((upstream) => partsOf(upstream, path))));
     app.get(path, HIDDEN, async (_request, reply) => {
-      const all = SERVICE_NAMES.map((name) => upstreams[name]);
-      const told = await Promise.all(all.map((upstream) => partsOf(upstream, path)));
+      const told = await look();
       const seen = path === '/health' ? { ...Object.fromEntries(all.map(seenOf)), ...(await own()) } : {};
       const parts: Parts = { ...seen, ...Object.assign({}, ...told) };
       const status = worstOf(told, parts);
