@@ -86,22 +86,12 @@ const MOST_DISCARDED = 64 * 1024;
 const GONE = Symbol('whoever asked has gone');
 const LATE = Symbol('its time is over');
 
-/** Codes of errors before anything was sent. */
-const NEVER_SENT = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED',
-]);
+/** Nothing is sent before there is a connection. Other codes, ETIMEDOUT and UND_ERR_DESTROYED among them, end one that stands. */
+const NEVER_SENT = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED']);
 const endOf = (error: unknown, broken: unknown): Unanswered => {
   if (broken === GONE) return 'cancelled';
   if (broken === LATE) return 'late';
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return NEVER_SENT.has(code) ? 'refused' : 'lost';
+  if (!(error instanceof Error)) return 'lost';
+  const { code = '', syscall }: NodeJS.ErrnoException = error;
+  return syscall === 'connect' || NEVER_SENT.has(code) ? 'refused' : 'lost';
 };
