@@ -4,14 +4,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Delivery, Stray } from '../../../src/platform/event-bus/delivery.ts';
 import { fromRecord } from '../../../src/platform/event-bus/kafka/cloud-event.ts';
-import { NO_CHANGE, withStrays } from '../../../src/platform/event-bus/lanes.ts';
+import { type Change, NO_CHANGE, withStrays } from '../../../src/platform/event-bus/lanes.ts';
 import { changeWrites, readStanding } from '../../../src/platform/event-bus/positions.ts';
 import { register } from '../../../src/platform/event-bus/registration.ts';
 import { FEED_START } from '../../../src/platform/event-store/event.ts';
-import { testBed } from '../bed.ts';
+import { testBed, upTo } from '../bed.ts';
 import { commitOf } from '../notes.ts';
 
 const bed = testBed();
+const isStray = (one: Delivery | Stray): one is Stray => 'kind' in one;
 
 const ids = fc.tuple(fc.nat(), fc.bigInt({ min: 0n, max: 2n ** 65n }), fc.nat()).map((parts) => parts.join(':'));
 const instants = fc.tuple(fc.nat(9_999), fc.nat(13), fc.nat(32)).map(([year, month, day]) => {
@@ -47,10 +48,34 @@ const headers = fc.array(fc.tuple(fc.constantFrom(...Object.keys(HEADERS)), junk
 const timestamp = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const records = fc.array(fc.record({ key: junk, value: junk, headers, timestamp }), { maxLength: 100 });
 
-test('whatever it is made of, it can be parked', async () => {
+/** A consumer's database: commits what is parked for it, and answers with the verdict. */
+const begun = async () => {
   const { database, commands } = bed.open();
   const post = { consumer: 'test.hearing', source: 'note' };
   await register(database, { name: post.consumer, begins: 'beginning' }, post.source, async () => FEED_START);
+  return async (park: Change['park'], strays: readonly Stray[]) => {
+    const standing = await readStanding(database, post);
+    const writes = changeWrites(post, standing.registration, withStrays(standing, { ...NO_CHANGE, park }, strays));
+    return (await commands.executor.commit({ ...commitOf(), writes })).verdict;
+  };
+};
+
+test('as many as come at once, of any size', async () => {
+  const commit = await begun();
+  const value = Buffer.alloc(6 * 1024 * 1024, 1); // as JSON each sign is six
+  const headers = Object.keys(HEADERS).map((name) => [Buffer.from(name), value] as const);
+  const strays = upTo(200).map((n) =>
+    fromRecord(
+      'note',
+      { topic: 'note.events', partition: 3, offset: BigInt(n), timestamp: 1n },
+      { key: null, value, headers },
+    ),
+  );
+  expect(await commit([], strays.filter(isStray))).toBe('accepted');
+});
+
+test('whatever it is made of, it can be parked', async () => {
+  const commit = await begun();
   const came = { strays: 0, events: 0 };
   await fc.assert(
     fc.asyncProperty(records, async (some) => {
@@ -58,7 +83,7 @@ test('whatever it is made of, it can be parked', async () => {
         const place = { topic: 'note.events', partition: 3, offset: BigInt(n), timestamp: record.timestamp };
         return fromRecord('note', place, record);
       });
-      const strays = read.filter((one): one is Stray => 'kind' in one);
+      const strays = read.filter(isStray);
       const events = read.filter((one): one is Delivery => !('kind' in one));
       came.strays += strays.length;
       came.events += events.length;
@@ -67,9 +92,7 @@ test('whatever it is made of, it can be parked', async () => {
         fault: { cause: 'unreadable', error: 'none can read it' } as const,
         retryIn: null,
       }));
-      const standing = await readStanding(database, post);
-      const writes = changeWrites(post, standing.registration, withStrays(standing, { ...NO_CHANGE, park }, strays));
-      expect((await commands.executor.commit({ ...commitOf(), writes })).verdict).toBe('accepted');
+      expect(await commit(park, strays)).toBe('accepted');
     }),
     { numRuns: 30 },
   );

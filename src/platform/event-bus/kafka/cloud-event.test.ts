@@ -90,6 +90,16 @@ describe('what is nobody’s', () => {
     expect(nul.envelope.data).toMatch(/^base64:/);
     expect(stray.envelope.recordedAt).toBe('2025-11-25T10:00:00.000Z');
   });
+  test('is kept as far as anybody looks, and what is a text stays one', () => {
+    const headers = [[Buffer.from('ce_type'), Buffer.from('y'.repeat(1_000_000))]] as const;
+    const stray = fromRecord('task', place, { key: null, value: Buffer.from(`x${'ü'.repeat(1_000_000)}`), headers });
+    expect(stray.envelope.data).toBe(`x${'ü'.repeat(1_999)}`);
+    expect(stray.envelope.type).toBe('y'.repeat(500));
+    expect(stray).toMatchObject({ error: expect.stringContaining('first 4000 of its 2000001 bytes') });
+    const bytes = Buffer.alloc(1_000_000, 0xbf);
+    const none = fromRecord('task', place, { key: null, value: bytes, headers: [] });
+    expect(none.envelope.data.length).toBeLessThan(6_000);
+  });
 });
 
 describe('when something was recorded', () => {

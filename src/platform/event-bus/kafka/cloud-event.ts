@@ -95,13 +95,16 @@ export const fromRecord = (
   { topic, partition, offset, timestamp }: RecordPlace,
   record: BrokerRecord,
 ): Delivery | Stray => {
-  const headers = new Map(record.headers.map(([name, value]) => [text(name), text(value)]));
+  const headers = new Map(
+    record.headers.map((header) => [text(header[0], LONGEST_HEADER), text(header[1], LONGEST_HEADER)]),
+  );
   const header = (name: string): string => headers.get(name) ?? '';
   const at = positionIn(headers.get('ce_position'));
   const after = positionIn(headers.get('ce_predecessor'));
   const [, schemaVersion = '0'] = /:(\d{1,9})$/.exec(header('ce_dataschema')) ?? [];
   const metadata = Object.fromEntries(METADATA.map(([name, from]) => [name, headers.get(from)]));
   const isOurs = header('ce_specversion') === '1.0' && header('ce_source') === sourceUri(source);
+  const isEvent = isOurs && at !== undefined && after !== undefined && header('ce_id') !== '';
   const recordedAt = header('ce_recordedat');
   const envelope = {
     id: header('ce_id'),
@@ -110,15 +113,17 @@ export const fromRecord = (
     subject: headers.get('ce_person') ?? null,
     type: header('ce_type'),
     schemaVersion: Number(schemaVersion),
-    data: text(record.value),
+    data: text(record.value, isEvent ? undefined : KEPT),
     metadata: JSON.stringify(metadata),
     recordedAt: isOurs && isRecorded(recordedAt) ? recordedAt : instantAt(timestamp),
   };
-  if (!isOurs || at === undefined || after === undefined || envelope.id === '') {
+  if (!isEvent) {
     const named = { topic, lane: partition, key: `record ${partition}/${offset}` };
     const place = { era: 0, tx: String(partition), position: Number(offset) + 1 };
     const error = isOurs ? 'it has no place in a feed' : `it is no event of the ${source} service`;
-    return { kind: 'stray', ...named, at: place, envelope, error };
+    const size = record.value?.length ?? 0;
+    const cut = size > KEPT ? `; the first ${KEPT} of its ${size} bytes are kept here` : '';
+    return { kind: 'stray', ...named, at: place, envelope, error: `${error}${cut}` };
   }
   const key = text(record.key);
   return { topic, lane: laneOf(key), key: boundedKey(key), at, after, envelope };
@@ -136,9 +141,14 @@ const instantAt = (ms: bigint | number): string =>
   new Date(ms >= FIRST_INSTANT && ms <= LAST_INSTANT ? Number(ms) : 0).toISOString();
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Bytes; none of ours comes near it. */
+const LONGEST_HEADER = 500;
+/** Bytes of a stray that are kept for whoever looks: all of it lies on the broker, at the place that names it. */
+const KEPT = 4_000;
 /** As text that PostgreSQL can keep: bytes that are none stand for themselves in base64, and are no JSON either way. */
-const text = (bytes: Buffer | null): string => {
-  if (bytes === null) return '';
+const text = (whole: Buffer | null, most = Number.POSITIVE_INFINITY): string => {
+  if (whole === null) return '';
+  const bytes = upTo(whole, most);
   try {
     const decoded = decoder.decode(bytes);
     if (!decoded.includes('\0')) return decoded;
@@ -146,4 +156,10 @@ const text = (bytes: Buffer | null): string => {
     if (!(error instanceof TypeError)) throw error; // it says that the bytes are no UTF-8
   }
   return `base64:${bytes.toString('base64')}`;
+};
+/** No more than so many, and no piece of a letter at their end. */
+const upTo = (bytes: Buffer, most: number): Buffer => {
+  let end = Math.min(most, bytes.length);
+  while (end > most - 4 && ((bytes[end] ?? 0) & 0b1100_0000) === 0b1000_0000) end -= 1;
+  return bytes.subarray(0, end);
 };

@@ -25,6 +25,8 @@ type Ahead = {
 };
 
 const SLICE = 200;
+/** Bytes of a slice, above which the next record waits: one commit must be able to park all of it. */
+const LARGEST_SLICE = 8 * 1024 * 1024;
 /** Records of a partition that wait for their turn, above which no more of it are fetched. */
 const ENOUGH = 1_000;
 const WAIT = 500;
@@ -102,16 +104,24 @@ export const openKafkaReader = (
     const full = [...parts].filter(([, { records }]) => records.length > 0).slice(0, alone > 0 ? 1 : undefined);
     alone = Math.max(0, alone - 1);
     const share = Math.ceil(SLICE / Math.max(1, full.length));
-    const shares = full.map(([name, ahead]) => {
+    let size = 0;
+    const fits = (record: FetchedRecord): boolean => {
+      size += sizeOf(record);
+      return size <= LARGEST_SLICE;
+    };
+    const shares = full.flatMap(([name, ahead], n) => {
+      const within = ahead.records.slice(0, share);
+      const cut = within.findIndex((record) => !fits(record));
+      const taken = cut === -1 ? within : within.slice(0, n === 0 ? Math.max(1, cut) : cut);
+      if (taken.length === 0) return [];
       parts.delete(name); // to the end of the line
       parts.set(name, ahead);
-      const taken = ahead.records.slice(0, share);
       const from = ahead.cursor;
       ahead.records = ahead.records.slice(taken.length);
       ahead.cursor = `${ahead.id}:${(taken.at(-1)?.offset ?? 0n) + 1n}`;
       const { topic, partition } = ahead;
       const read = taken.map((record) => fromRecord(source, { topic, partition, ...record }, record));
-      return { read, cursor: { part: name, from, to: ahead.cursor } };
+      return [{ read, cursor: { part: name, from, to: ahead.cursor } }];
     });
     const read = shares.flatMap((one) => one.read);
     return {
@@ -154,6 +164,8 @@ export const openKafkaReader = (
   };
 };
 
+const sizeOf = ({ value, headers }: FetchedRecord): number =>
+  headers.reduce((sum, [name, text]) => sum + (name?.length ?? 0) + (text?.length ?? 0), value?.length ?? 0);
 const isStray = (one: Delivery | Stray): one is Stray => 'kind' in one;
 const spotOf = ({ topic, partition, next }: Ahead): Spot => ({ topic, partition, offset: next });
 const partOf = (name: string) => {
