@@ -34,4 +34,5 @@ test('two families are two ways to the same copies', async () => {
   ]);
 });
 
-test('a name that nobody knows is no place', () => expect(placesOf('http://task:8002', nobody)).rejects.toThrow());
+test('a name that nobody knows is no place', () =>
+  expect(placesOf('http://task:8002', nobody)).rejects.toThrow('a name was asked for'));

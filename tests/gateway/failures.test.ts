@@ -215,7 +215,7 @@ describe('a client that goes', () => {
     });
     await until('the service to be asked', () => task.seen.length === 1);
     client.abort();
-    await expect(answer).rejects.toThrow();
+    await expect(answer).rejects.toThrow('aborted');
     await until('the service to be left alone, long before the time is over', () => broken, 5_000);
     expect((await states())[0]).toBe('closed');
   });
@@ -279,7 +279,7 @@ describe('an answer that is long', () => {
     await open(task);
     const answer = await fetch(`${gateway.url}/api/v1/tasks`, { headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
-    await expect(answer.text()).rejects.toThrow();
+    await expect(answer.text()).rejects.toThrow('terminated');
     expect(task.seen).toHaveLength(1);
   });
   test('is not made any more for a client that has gone', async () => {
@@ -311,5 +311,5 @@ test('told to stop, it serves on for a while, not ready, and finishes what it ha
   expect((await ask('GET', '/api/v1/me')).status).toBe(200);
   expect((await slow).body).toEqual({ late: true });
   await closed;
-  await expect(ask('GET', '/health/live')).rejects.toThrow();
+  await expect(ask('GET', '/health/live')).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
 });

@@ -31,7 +31,7 @@ describe('when somebody registers', () => {
       { command: { notice: { params: { username: null } } } },
     ]));
   test('somebody of whom nothing was kept is a fault', () =>
-    expect(() => onUser['user.created'](registered, undefined, { late: false })).toThrow());
+    expect(() => onUser['user.created'](registered, undefined, { late: false })).toThrow('of whom nothing was kept'));
   test('nothing else about them leads to anything', () =>
     expect(onUser['user.updated']({ type: 'user.updated', data: { changes: {} } }, person, { late: false })).toEqual(
       [],
@@ -83,7 +83,8 @@ describe('when something happens to a task', () => {
       { command: { notice: { params: { title: null } } } },
     ]));
   test('a task of which nobody knows whose it is is a fault', () => {
-    expect(() => onTask['task.completed'](completed, undefined, { late: false })).toThrow();
-    expect(() => onTask['task.overdue'](overdue, undefined, { late: false })).toThrow();
+    const words = 'of which nobody knows whose it is';
+    expect(() => onTask['task.completed'](completed, undefined, { late: false })).toThrow(words);
+    expect(() => onTask['task.overdue'](overdue, undefined, { late: false })).toThrow(words);
   });
 });

@@ -91,6 +91,6 @@ describe('a date', () => {
 });
 
 test('a rule takes no parameters of another', () => {
-  expect(() => render('welcome', ofTask('It'), ADA, HOME)).toThrow();
-  expect(() => render('task_overdue', ofUser('ada'), ADA, HOME)).toThrow();
+  expect(() => render('welcome', ofTask('It'), ADA, HOME)).toThrow('a welcome needs a username');
+  expect(() => render('task_overdue', ofUser('ada'), ADA, HOME)).toThrow('words about a task need its title');
 });
