@@ -26,7 +26,7 @@ import type { Logger } from '#platform/telemetry/logger.ts';
 import { askHere } from './gateway/ask-here.ts';
 import { dashboardRoute } from './gateway/dashboard.ts';
 import { type Installation, openInstallation, SERVICES } from './installation.ts';
-import { API, EVENTS, PRODUCT } from './product.ts';
+import { ABOUT, API, beginning, EVENTS, PRODUCT, TAGS } from './product.ts';
 import { everyService, type ServiceOpener } from './services.ts';
 
 export type App = {
@@ -78,6 +78,7 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
     ...installation.placeOf(service),
     cache: store.cache,
     limiter: store.limits?.limiter,
+    admit: async (life) => relayOf(service.name, logger)?.admit(life),
   });
   const services = await Promise.all(open.map((one) => one({ ...installation, placeOf, config, logger })));
   const relays = services.flatMap(({ name }) => {
@@ -99,7 +100,7 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
   const gone = new AbortController();
   http.addHook('onClose', async () => gone.abort());
   if (!keySet) void fetchAhead(keys, gone.signal);
-  await describeRoutes(http, { ...PRODUCT, description: API, server: config.PUBLIC_URL });
+  await describeRoutes(http, { ...PRODUCT, description: API, tags: TAGS, server: config.PUBLIC_URL });
   const consistencyTokens = createConsistencyTokens(masterKey);
   for (const { routes, catchUp } of services) {
     const mount = async (scope: HttpApp) => {
@@ -131,9 +132,9 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
   );
   serveMetrics(http);
   const entries = services.flatMap(({ pages }) => (pages ? [pages.entry] : []));
-  serveWelcome(http, config.PUBLIC_URL, entries);
+  serveWelcome(http, { about: ABOUT, beginning: beginning(config.PUBLIC_URL), entries: async () => entries });
   const problems: ProblemTable = Object.assign({}, ...services.map((service) => service.problems));
-  serveDocs(http, { openapi: async () => http.swagger(), problems: async () => problems });
+  serveDocs(http, { ...PRODUCT, openapi: async () => http.swagger(), problems: async () => problems });
   const events = eventsOf(services);
   serveEventDocs(http, async () => events);
   await http.ready();

@@ -1,7 +1,11 @@
-/** What this product says of itself, wherever its API is described. */
+/** What this product says of itself, wherever it is met: to people, and in its descriptions. */
+import { type Html, html } from '#platform/http/html.ts';
+
 export const PRODUCT = { title: 'Taskwire', version: '0.1.0' } as const;
 
-export const API = `Users and tasks as event-sourced services.
+export const ABOUT = 'Users, tasks and notifications as event-sourced services.';
+
+export const API = `${ABOUT}
 
 - Send \`Authorization: Bearer <accessToken>\`; \`POST /api/v1/auth/login\` answers one.
 - Every single resource has an \`ETag\`, the version of it; send it back as \`If-Match\` to change only what you saw.
@@ -10,4 +14,22 @@ export const API = `Users and tasks as event-sourced services.
 - A PATCH is a merge-patch: \`null\` clears a field. \`due\` is one value, replaced whole.
 - Every refusal is a problem document; [its code](/problems) says what to do about it.`;
 
+export const TAGS = [
+  { name: 'users', description: 'Who somebody is. Logging in answers the access token that everything else asks for.' },
+  { name: 'tasks', description: 'What somebody means to do. Another person’s task is an absent one.' },
+  { name: 'categories', description: 'Where tasks belong.' },
+  { name: 'dashboard', description: 'What the services know of somebody, on one page.' },
+  { name: 'inbox', description: 'What somebody was told. An entry comes by itself, shortly after what it tells of.' },
+  { name: 'mailbox', description: 'Mails that nobody carries, for trying things out: only without SMTP_URL.' },
+];
+
 export const EVENTS = 'What the services tell each other.';
+
+/** How one begins by hand, at the address where this is reached. */
+export const beginning = (url: string): Html => html`<p>Register, log in, create a task:</p>
+<pre>curl -s ${url}/api/v1/auth/register -H 'content-type: application/json' \\
+  -d '{"email":"ada@example.org","username":"ada","password":"correct horse battery"}'
+TOKEN=$(curl -s ${url}/api/v1/auth/login -H 'content-type: application/json' \\
+  -d '{"email":"ada@example.org","password":"correct horse battery"}' | sed 's/.*"accessToken":"\\([^"]*\\).*/\\1/')
+curl -s ${url}/api/v1/tasks -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+  -d '{"title":"Water the plants"}'</pre>`;

@@ -3,6 +3,7 @@ import { EVENT_REGISTRY } from '#contracts/registry.ts';
 import type { EventsDescription } from '#platform/http/asyncapi.ts';
 import { PLATFORM_PROBLEMS, type ProblemTable, pick } from '#platform/http/problems.ts';
 import { responses } from '#platform/http/schemas.ts';
+import type { Entry } from '#platform/http/welcome.ts';
 import { EVENTS, PRODUCT } from '../product.ts';
 import { askJson, onOurOwn } from './ask-json.ts';
 import { gatewayProblems } from './problems.ts';
@@ -47,6 +48,14 @@ export const mergedOpenApi = async (tell: Tell, own: Own): Promise<object> => {
   const { all, missing } = await tell<OpenApi>('/openapi.json');
   const paths = Object.fromEntries(all.flatMap((document) => Object.entries(document.paths ?? {}).map(throughUs)));
   return { ...own, info: { ...own.info, ...missingOf(missing) }, paths: { ...paths, ...own.paths } };
+};
+
+/** The ways in that services have for people, as far as the API behind each is there. */
+export const entriesOf = async (tell: Tell): Promise<readonly Entry[]> => {
+  const { all } = await tell<OpenApi>('/openapi.json');
+  return all.some(({ paths = {} }) => '/api/v1/dev/mailbox' in paths)
+    ? [{ href: '/dev/mailbox', words: 'The mails that were sent' }]
+    : [];
 };
 
 /** Named in the document, so that nobody takes a part of the API for all of it. */

@@ -11,10 +11,10 @@ import { serveMetrics } from '#platform/http/metrics.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/server.ts';
 import { serveWelcome } from '#platform/http/welcome.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
-import { API, PRODUCT } from '../product.ts';
+import { ABOUT, API, beginning, PRODUCT, TAGS } from '../product.ts';
 import { askJson } from './ask-json.ts';
 import { dashboardRoute } from './dashboard.ts';
-import { mergedEvents, mergedOpenApi, mergedProblems, tellers } from './descriptions.ts';
+import { entriesOf, mergedEvents, mergedOpenApi, mergedProblems, tellers } from './descriptions.ts';
 import type { Lookup } from './discovery.ts';
 import { serveGatewayHealth } from './health.ts';
 import { mergedMetrics } from './metrics.ts';
@@ -48,7 +48,7 @@ export const buildGateway = async (config: Config, logger: Logger, lookUp?: Look
   const gone = new AbortController();
   http.addHook('onClose', async () => gone.abort());
   void fetchAhead(keys, gone.signal);
-  await describeRoutes(http, { ...PRODUCT, description: API, server: config.PUBLIC_URL });
+  await describeRoutes(http, { ...PRODUCT, description: API, tags: TAGS, server: config.PUBLIC_URL });
   tellWhenLeaving(http, () => stopping);
   http.register(async (scope: HttpApp) => relayRoutes(scope, ROUTES, upstreams));
   http.register(async (scope: HttpApp) => composedRoutes(scope, upstreams), { prefix: '/api/v1' });
@@ -59,9 +59,13 @@ export const buildGateway = async (config: Config, logger: Logger, lookUp?: Look
     async () => (shared.health ? { cache: await shared.health() } : {}),
   );
   serveMetrics(http, () => mergedMetrics(upstreams, config.METRICS_TOKEN));
-  serveWelcome(http, config.PUBLIC_URL, [{ href: '/dev/mailbox', words: 'The mails that were sent' }]);
   const tell = tellers(upstreams);
-  serveDocs(http, { openapi: () => mergedOpenApi(tell, http.swagger()), problems: () => mergedProblems(tell) });
+  serveWelcome(http, { about: ABOUT, beginning: beginning(config.PUBLIC_URL), entries: () => entriesOf(tell) });
+  serveDocs(http, {
+    ...PRODUCT,
+    openapi: () => mergedOpenApi(tell, http.swagger()),
+    problems: () => mergedProblems(tell),
+  });
   serveEventDocs(http, () => mergedEvents(tell));
   await http.ready();
   return {

@@ -24,7 +24,6 @@ const PASSED_ON = new Set([
   'if-range',
   'if-unmodified-since',
   'last-event-id',
-  'prefer',
   'range',
   'tracestate',
   'user-agent',

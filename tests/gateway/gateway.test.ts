@@ -59,6 +59,20 @@ describe('addresses', () => {
   });
 });
 
+test.each([
+  { mails: 'lie in a mailbox', paths: { '/api/v1/dev/mailbox': {} }, leads: true },
+  { mails: 'are sent', paths: {}, leads: false },
+])('where mails $mails, the first page leads there: $leads', async ({ paths, leads }) => {
+  const notification = await standIn();
+  notification.handle = (_request, response) => answerJson(response, 200, { paths });
+  const front = await openGateway({ user: user.url, task: task.url, notification: notification.url });
+  const page = await (await fetch(front.url)).text();
+  expect(page).toContain('href="/docs"');
+  expect(page.includes('href="/dev/mailbox"')).toBe(leads);
+  await front.close('at-once');
+  await notification.stop();
+});
+
 describe('who asks', () => {
   test('is known before a service is troubled, where a token is needed', async () => {
     const refused = await strange('GET', '/api/v1/tasks');

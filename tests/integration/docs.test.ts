@@ -9,18 +9,25 @@ import { until } from '../support/until.ts';
 type Operation = {
   operationId: string;
   summary: string;
+  tags: string[];
   security?: object[];
   parameters?: { name: string; in: string; schema: object }[];
   requestBody?: { content: Record<string, { schema: object }> };
   responses: Record<string, { description: string; content?: Record<string, { schema: object }> }>;
 };
-type OpenApi = { openapi: string; servers: { url: string }[]; paths: Record<string, Record<string, Operation>> };
+type OpenApi = {
+  openapi: string;
+  tags: { name: string }[];
+  servers: { url: string }[];
+  paths: Record<string, Record<string, Operation>>;
+};
 
+const ORIGIN = 'https://app.example.org';
 let product: TestApp;
 let openapi: OpenApi;
 let operations: { path: string; method: string; operation: Operation }[];
 beforeAll(async () => {
-  product = await startTestApp();
+  product = await startTestApp({ CORS_ORIGINS: ORIGIN });
   await until('its consumers to begin', async () => (await product.ask('GET', '/health')).body.status === 'ok');
   openapi = (await product.ask('GET', '/openapi.json')).body;
   operations = Object.entries(openapi.paths).flatMap(([path, item]) =>
@@ -88,6 +95,45 @@ describe('OpenAPI', () => {
         told: Boolean(operation.security),
       });
     }
+  });
+
+  test('says what each group of operations is about, and of no group that has none', () => {
+    const used = new Set(operations.flatMap(({ operation }) => operation.tags));
+    expect([...used].toSorted()).toEqual(openapi.tags.map(({ name }) => name).toSorted());
+  });
+
+  const describes = ({ parameters = [] }: Operation, header: string) =>
+    parameters.some((one) => one.in === 'header' && one.name === header);
+
+  test('asks for a version where the product minds it', async () => {
+    const somebody = await product.person();
+    const { body: task } = await somebody.ask('POST', '/api/v1/tasks', { body: { title: 'Drink tea' } });
+    const { body: category } = await somebody.ask('POST', '/api/v1/categories', { body: { name: 'Home' } });
+    const minds: boolean[] = [];
+    for (const { path, method, operation } of operations.filter(({ operation }) => operation.security)) {
+      const url = path.replace('{id}', (path.includes('/tasks/') ? task : category).id);
+      const body = operation.requestBody && { body: {} };
+      const written = await somebody.ask(method.toUpperCase(), url, { ...body, headers: { 'if-match': 'nonsense' } });
+      const isRefused = written.body.code === 'invalid-if-match';
+      expect([method, path, describes(operation, 'if-match')]).toEqual([method, path, isRefused]);
+      minds.push(isRefused);
+      if (method !== 'get') continue;
+      const read = await somebody.ask('GET', url, { headers: { 'if-none-match': '*' } });
+      if (read.status < 400) expect([path, describes(operation, 'if-none-match')]).toEqual([path, read.status === 304]);
+    }
+    expect(new Set(minds).size).toBe(2);
+  });
+
+  test('asks for no header that a page of another origin may not send', async () => {
+    const { headers } = await product.ask('OPTIONS', '/api/v1/tasks', {
+      headers: { origin: ORIGIN, 'access-control-request-method': 'POST' },
+    });
+    const allowed = String(headers['access-control-allow-headers']).toLowerCase().split(', ');
+    const asked = operations.flatMap(({ operation: { parameters = [] } }) =>
+      parameters.filter((one) => one.in === 'header').map(({ name }) => name.toLowerCase()),
+    );
+    expect(new Set(asked)).toContain('x-deadline-ms');
+    expect(asked.filter((name) => !allowed.includes(name))).toEqual([]);
   });
 
   test('holds only schemas that JSON Schema 2020-12 knows', () => {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const REQUEST_HEADERS =
-  'Authorization, Consistency-Token, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Traceparent, X-Request-Id';
+  'Authorization, Consistency-Token, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, X-Deadline-Ms, X-Request-Id';
 /** What a script may read of an answer, besides what it always may. */
 const ANSWER_HEADERS =
   'Consistency-Token, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id';

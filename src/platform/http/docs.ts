@@ -2,6 +2,8 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { CONSISTENCY_TOKEN, LONGEST_TOKENS } from './consistency.ts';
+import { DEADLINE_HEADER } from './deadline.ts';
+import { IDEMPOTENCY_KEY_PATTERN } from './idempotency.ts';
 import { page } from './page.ts';
 import { PLATFORM_PROBLEMS, type ProblemTable, refuse } from './problems.ts';
 import type { HttpApp } from './server.ts';
@@ -11,37 +13,30 @@ export type ApiDescription = {
   readonly version: string;
   readonly description: string;
   readonly server: string;
+  /** What its operations are about, by the names that they give it. */
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
 };
-
-const TAGS = [
-  { name: 'users', description: 'Who somebody is. Logging in answers the access token that everything else asks for.' },
-  { name: 'tasks', description: 'What somebody means to do. Another person’s task is an absent one.' },
-  { name: 'categories', description: 'Where tasks belong.' },
-  { name: 'dashboard', description: 'What the services know of somebody, on one page.' },
-  { name: 'inbox', description: 'What somebody was told. An entry comes by itself, shortly after what it tells of.' },
-  { name: 'mailbox', description: 'Mails that nobody carries, for trying things out: only without SMTP_URL.' },
-];
 
 /** Must be registered before the routes, so that it sees them. */
 export const describeRoutes = async (
   app: HttpApp,
-  { title, version, description, server }: ApiDescription,
+  { title, version, description, server, tags }: ApiDescription,
 ): Promise<void> => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title, version, description, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: server }],
-      tags: TAGS,
+      tags: [...tags],
       components: { securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     transform: ({ schema, url, route }) => {
       const { body, ...rest } = schema ?? {};
       const access = route.config?.access === 'public' ? {} : { security: [{ accessToken: [] }] };
       const hasBody = body !== undefined && !(typeof body === 'object' && body !== null && 'x-no-body' in body);
-      const headers = headersOf(String(route.method), url, 'security' in access);
+      const headers = headersOf(String(route.method), 'security' in access, rest.response);
       const response = answersOf(String(route.method), rest.response);
-      return { schema: { ...rest, ...(hasBody && { body }), ...(headers && { headers }), ...access, response }, url };
+      return { schema: { ...rest, ...(hasBody && { body }), headers, ...access, response }, url };
     },
     transformObject: (document) => ('openapiObject' in document ? forClients(document.openapiObject) : {}),
   });
@@ -49,7 +44,7 @@ export const describeRoutes = async (
 
 const IDEMPOTENCY_KEY = {
   type: 'string',
-  pattern: '^[\\x21-\\x7e]{1,253}$',
+  pattern: IDEMPOTENCY_KEY_PATTERN,
   description: 'the same key and request are carried out once and answered alike for 24 hours',
 };
 const IF_MATCH = {
@@ -69,6 +64,11 @@ const TOKEN_OF_THIS_WRITE = {
   description: 'where this write lies; send it back with a read of any service, and it shows what was written',
 };
 const IF_NONE_MATCH = { type: 'string', description: 'the ETags that are known: 304 if one of them holds' };
+const DEADLINE = {
+  type: 'integer',
+  minimum: 1,
+  description: 'ms for which the sender waits: what comes to its turn later is not begun',
+};
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
 /** What the kit adds to a route's answers: a token to those of a write that is done, to a read's that it waited in vain. */
@@ -83,17 +83,18 @@ const answersOf = (method: string, response: unknown): object => {
   return Object.fromEntries(answers);
 };
 
-/** The conventions that the kit sees to for every route, which no route declares itself. */
-const headersOf = (method: string, url: string, guarded: boolean): object | undefined => {
-  const isSingle = /\/(:id|me)(\/(?!history)|$)/.test(url);
+/** The headers that the kit reads of every route; those about versions, where its answers tell that it has some. */
+const headersOf = (method: string, guarded: boolean, response: unknown): object => {
   const reads = isRead(method);
+  const answers = Object.keys(response ?? {});
   const properties = {
     ...(guarded && !reads && { 'idempotency-key': IDEMPOTENCY_KEY }),
-    ...(guarded && !reads && isSingle && { 'if-match': IF_MATCH }),
-    ...(guarded && reads && isSingle && { 'if-none-match': IF_NONE_MATCH }),
+    ...(answers.includes('412') && { 'if-match': IF_MATCH }),
+    ...(answers.includes('304') && { 'if-none-match': IF_NONE_MATCH }),
     ...(reads && { [CONSISTENCY_TOKEN]: TOKEN_OF_A_WRITE }),
+    [DEADLINE_HEADER]: DEADLINE,
   };
-  return Object.keys(properties).length > 0 ? { type: 'object', properties } : undefined;
+  return { type: 'object', properties };
 };
 
 /** What validates, in the words that clients' tools know: a parameter with a default may be left out, an instant is a date-time. */
@@ -107,18 +108,19 @@ const forClients = <Document extends object>(document: Document): Document =>
   );
 
 export type Described = {
+  readonly title: string;
   readonly openapi: () => Promise<object>;
   /** Every code that may be met here beyond the platform's. */
   readonly problems: () => Promise<ProblemTable>;
 };
 
-export const serveDocs = (app: HttpApp, { openapi, problems }: Described): void => {
+export const serveDocs = (app: HttpApp, { title, openapi, problems }: Described): void => {
   const hidden = { config: { access: 'public' as const }, schema: { hide: true } };
   app.get('/openapi.json', hidden, openapi);
 
   let reference: Promise<FastifyInstance> | undefined;
   const docs = async (request: { raw: import('node:http').IncomingMessage }, reply: import('fastify').FastifyReply) => {
-    reference ??= openReference().catch((error: unknown) => {
+    reference ??= openReference(title).catch((error: unknown) => {
       reference = undefined; // the next visit tries anew
       throw error;
     });
@@ -172,14 +174,14 @@ const DOCS_POLICY =
   "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src blob:; frame-ancestors 'none'";
 
 /** Its 4 MB are loaded when somebody opens the page, not at each start. */
-const openReference = async (): Promise<FastifyInstance> => {
+const openReference = async (title: string): Promise<FastifyInstance> => {
   const { default: scalar } = await import('@scalar/fastify-api-reference');
   const app = Fastify({ logger: false });
   await app.register(scalar, {
     routePrefix: '/docs',
     configuration: {
       url: '/openapi.json',
-      pageTitle: 'Taskwire API',
+      pageTitle: `${title} API`,
       telemetry: false,
       withDefaultFonts: false,
       proxyUrl: '',

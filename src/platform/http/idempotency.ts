@@ -6,6 +6,9 @@ import type { DoneBefore, IdempotencyRecords } from '../idempotency/records.ts';
 import { principalOf } from './access.ts';
 import { type HttpProblem, refuse } from './problems.ts';
 
+export const IDEMPOTENCY_KEY_PATTERN = '^[\\x21-\\x7e]{1,255}$';
+const KEY = new RegExp(IDEMPOTENCY_KEY_PATTERN);
+
 export type Keyed = IdempotencyScope & { readonly bodyHash: string };
 
 /** The key of a request, scoped to who asks and to the route; undefined without one. Throws invalid-idempotency-key. */
@@ -13,7 +16,7 @@ export const keyedRequest = (request: FastifyRequest): Keyed | undefined => {
   const header = request.headers['idempotency-key'];
   if (header === undefined) return undefined;
   const key = String(header).replace(/^"(.*)"$/, '$1');
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw refuse('invalid-idempotency-key');
+  if (!KEY.test(key)) throw refuse('invalid-idempotency-key');
   const what = JSON.stringify([request.url, request.headers['if-match'] ?? null, request.body ?? null]);
   return {
     principal: principalOf(request).userId,
