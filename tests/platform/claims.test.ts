@@ -209,7 +209,7 @@ describe('what was done under a token', () => {
     kit.commands.executor.commit({
       ...commitOf(),
       take: [{ scope: 'effect', value: randomUUID(), holder: 'test' }],
-      rows: [release],
+      writes: [release],
     });
   const effects = async () => (await bed.sql(`delete from reservation where scope = 'effect' returning 1`)).length;
 

@@ -48,7 +48,7 @@ describe('commits that wait at the same moment go together', () => {
 
   test('at most two transactions at a time', async () => {
     const { executor } = bed.open().commands;
-    const commits = upTo(200).map((n) => ({ ...write(), rows: n % 64 === 1 ? [slow(0.15)] : [] }));
+    const commits = upTo(200).map((n) => ({ ...write(), writes: n % 64 === 1 ? [slow(0.15)] : [] }));
     let writing = true;
     const done = Promise.all(commits.map((one) => executor.commit(one))).finally(() => {
       writing = false;
@@ -78,7 +78,7 @@ describe('commits that wait at the same moment go together', () => {
   test('while one stream’s commit takes long, those of others overtake it', async () => {
     const { executor } = bed.open().commands;
     const ended: string[] = [];
-    const long = executor.commit({ ...write(), rows: [slow(0.4)] }).then(() => ended.push('long'));
+    const long = executor.commit({ ...write(), writes: [slow(0.4)] }).then(() => ended.push('long'));
     await sleep(30);
     await executor.commit(write()).then(() => ended.push('short'));
     await long;
@@ -89,7 +89,7 @@ describe('commits that wait at the same moment go together', () => {
 describe('nobody waits for ever, and nobody is dropped', () => {
   test('who gets no turn in time is told that nothing happened, and nothing does', async () => {
     const { executor } = bed.open().commands;
-    const long = { ...write(), rows: [slow(0.4)] };
+    const long = { ...write(), writes: [slow(0.4)] };
     const [stream = ''] = streamsOf([long]);
     const done = executor.commit(long);
     const waiting = executor.commit(commitOf(appendTo(stream, 1)), 100);
@@ -104,7 +104,7 @@ describe('nobody waits for ever, and nobody is dropped', () => {
 
   test('whose own commit takes longer is told that it may yet happen, and it does', async () => {
     const { executor } = bed.open().commands;
-    const commit = { ...write(), rows: [slow(0.4)] };
+    const commit = { ...write(), writes: [slow(0.4)] };
     await expect(executor.commit(commit, 100)).rejects.toMatchObject({ name: 'OutcomeUnknown' });
     const [stream = ''] = streamsOf([commit]);
     while ((await bed.versions(stream)).length === 0) await sleep(20);
@@ -113,7 +113,7 @@ describe('nobody waits for ever, and nobody is dropped', () => {
   test('closing waits for what is under way and for what waits, and refuses what comes after', async () => {
     const kit = bed.open();
     const { executor } = kit.commands;
-    const commits = upTo(100).map((n) => ({ ...write(), rows: n === 1 ? [slow(0.2)] : [] }));
+    const commits = upTo(100).map((n) => ({ ...write(), writes: n === 1 ? [slow(0.2)] : [] }));
     const done = Promise.all(commits.map((one) => executor.commit(one)));
     await sleep(20);
     const closed = executor.close();
@@ -129,7 +129,7 @@ describe('nobody waits for ever, and nobody is dropped', () => {
 
   test('connections that were ended while they were idle cost nobody an error', async () => {
     const { executor } = bed.open().commands;
-    await Promise.all([{ ...write(), rows: [slow(0.1)] }, write()].map((one) => executor.commit(one)));
+    await Promise.all([{ ...write(), writes: [slow(0.1)] }, write()].map((one) => executor.commit(one)));
     for (let round = 0; round < 3; round += 1) {
       await bed.sql(
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'taskwire test'`,
@@ -137,7 +137,7 @@ describe('nobody waits for ever, and nobody is dropped', () => {
       expect(
         await executor.commit({
           ...write(),
-          rows: [{ upsert: noteTable, row: { id: randomUUID(), version: 1, text: '', length: 0 } }],
+          writes: [{ upsert: noteTable, row: { id: randomUUID(), version: 1, text: '', length: 0 } }],
         }),
       ).toMatchObject({ verdict: 'accepted' });
     }

@@ -119,7 +119,7 @@ export const commitOf = (...appends: readonly Append[]): Commit => ({
   appends,
   take: [],
   release: [],
-  rows: [],
+  writes: [],
   idempotency: undefined,
 });
 export const freshStream = (): string => `note-${randomUUID()}`;

@@ -42,7 +42,7 @@ const folded = async ({ database, commands }: ServiceKit, ...events: readonly De
   const rows = await loadRows(database, counts, events);
   for (const event of events) rows.apply(event);
   return async () => {
-    const commit = { ...NO_EFFECTS, rows: rows.changed(), idempotency: undefined };
+    const commit = { ...NO_EFFECTS, writes: rows.changed(), idempotency: undefined };
     return (await commands.executor.commit(commit)).verdict;
   };
 };

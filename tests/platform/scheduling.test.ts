@@ -60,7 +60,7 @@ const settle = ({ commands }: ServiceKit, { id, release }: Claim) => {
     values: [id],
     expect: 1,
   };
-  return commands.executor.commit({ ...commitOf(), rows: [done, release] });
+  return commands.executor.commit({ ...commitOf(), writes: [done, release] });
 };
 const claimOf = async ({ database }: ServiceKit, lease: number): Promise<Claim> => {
   const { claims } = await claimDue(database, 'alarm', 1, lease);

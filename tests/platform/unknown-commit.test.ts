@@ -48,7 +48,7 @@ describe('when the connection breaks at COMMIT, what is told is what happened', 
       'a commit with rows alone',
       () => {
         const id = randomUUID();
-        return { commit: { ...commitOf(), rows: [rowOf(id)] }, isStored: () => rowIsThere(id) };
+        return { commit: { ...commitOf(), writes: [rowOf(id)] }, isStored: () => rowIsThere(id) };
       },
     ],
     [
@@ -127,7 +127,7 @@ describe('when the connection breaks at COMMIT, what is told is what happened', 
     const { executor } = bed.open().commands;
     const [stream, id] = [freshStream(), randomUUID()];
     const row = { ...rowOf(id), row: { id, version: 1, text: 'slow', length: 1 } };
-    const answer = tell(executor.commit({ ...commitOf(appendTo(stream, 0)), rows: [row] }));
+    const answer = tell(executor.commit({ ...commitOf(appendTo(stream, 0)), writes: [row] }));
     let ended: unknown[] = [];
     while (ended.length === 0) {
       ended = await bed.sql(
@@ -143,7 +143,7 @@ describe('when the connection breaks at COMMIT, what is told is what happened', 
     const [stream, id] = [freshStream(), randomUUID()];
     proxy.breakNext('cut-after');
     const row = { ...rowOf(id), row: { id, version: 1, text: 'slow', length: 1 } };
-    const answer = await tell(executor.commit({ ...commitOf(appendTo(stream, 0)), rows: [row] }));
+    const answer = await tell(executor.commit({ ...commitOf(appendTo(stream, 0)), writes: [row] }));
     const stored = (await bed.versions(stream)).length === 1;
     expect(answer.told).toBe(stored ? 'accepted' : 'DatabaseUnavailable');
     expect(answer.after, 'the control: it did take its second').toBeGreaterThan(900);

@@ -1,6 +1,6 @@
 /** A consumer's process: the real loop and a real projection, on ports that ask the simulated world. */
 import type { CommandKit } from '../../src/platform/commit/command-handler.ts';
-import type { Row } from '../../src/platform/commit/commit.ts';
+import type { RowWrite } from '../../src/platform/commit/commit.ts';
 import type { Consumer } from '../../src/platform/event-bus/consumer.ts';
 import type { Delivered, Delivery, Reading } from '../../src/platform/event-bus/delivery.ts';
 import { chain, type Standing } from '../../src/platform/event-bus/lanes.ts';
@@ -73,10 +73,10 @@ export const readerPorts = (world: World, hearer: Hearer, store: Store, process:
       );
       const apart = !holds('a job begins with the effect');
       const own = () => (hearer.name === 'p' ? jobs : []);
-      const verdict = await consumer.handle(kit, events, ({ rows }) =>
+      const verdict = await consumer.handle(kit, events, ({ writes }) =>
         commit({
           handled: events.map(writtenOf),
-          tallies: rows.flatMap(talliesIn),
+          tallies: writes.flatMap(talliesIn),
           jobs: apart ? [] : own(),
         }),
       );
@@ -103,10 +103,10 @@ const told = (_: string, value: unknown) => (value instanceof Error ? `${value.n
 export const jobOf = ({ source }: Post, id: string): string => `${source}:${id}`;
 const writtenOf = ({ event }: Delivered): Written => event.data as Written;
 /** What a projection writes, as its table's statements mean it. */
-const talliesIn = (row: Row): Writes['tallies'] => {
-  if (!('statement' in row)) throw new Error('a projection writes over what it has read');
-  const isGone = row.statement === TALLIES.marked.remove;
-  const set: readonly (Tally & { readonly mark?: string })[] = JSON.parse(String(row.values[0]));
+const talliesIn = (write: RowWrite): Writes['tallies'] => {
+  if (!('statement' in write)) throw new Error('a projection writes over what it has read');
+  const isGone = write.statement === TALLIES.marked.remove;
+  const set: readonly (Tally & { readonly mark?: string })[] = JSON.parse(String(write.values[0]));
   return set.map(({ id, count, mark }) => ({ id, mark, row: isGone ? undefined : { id, count } }));
 };
 

@@ -124,7 +124,7 @@ test('a commit claims its streams, its reservations and its key, and shares what
     ],
     take: [{ scope: 'name', value: 'new', holder: 'x' }],
     release: [{ scope: 'name', value: 'old', holder: 'x' }],
-    rows: [],
+    writes: [],
     idempotency: { principal: 'ada', route: 'r', key: 'k', bodyHash: 'h', results: [] },
   });
   expect(claims).toEqual({

@@ -2,7 +2,7 @@
 import type { FeedPosition } from '../event-store/event.ts';
 import { publishedOf } from '../event-store/published.ts';
 import type { Statement } from '../sql/database.ts';
-import type { Claims, Commit, Row, Verdict } from './commit.ts';
+import type { Claims, Commit, RowWrite, Verdict } from './commit.ts';
 
 /** What the batches under way have claimed. */
 export type Held = { readonly own: ReadonlySet<string>; readonly shared: ReadonlySet<string> };
@@ -82,14 +82,14 @@ export const verdictsOf = (
 
 /** Trip 2: all removals of one table as one statement, all upserts likewise, then the single statements in their order. */
 export const rowStatements = (
-  rows: readonly Row[],
+  writes: readonly RowWrite[],
 ): readonly { readonly statement: Statement; readonly values: readonly unknown[] }[] => {
   const removed = Map.groupBy(
-    rows.filter((row) => 'remove' in row),
+    writes.filter((write) => 'remove' in write),
     ({ remove }) => remove,
   );
   const upserted = Map.groupBy(
-    rows.filter((row) => 'upsert' in row),
+    writes.filter((write) => 'upsert' in write),
     ({ upsert }) => upsert,
   );
   return [
@@ -98,8 +98,8 @@ export const rowStatements = (
       statement: upsert,
       values: [JSON.stringify(set.map(({ row }) => row))],
     })),
-    ...rows
-      .filter((row) => 'statement' in row)
+    ...writes
+      .filter((write) => 'statement' in write)
       .map(({ statement, values, expect }) => ({
         statement: expecting(statement, values.length + 1),
         values: [...values, expect],

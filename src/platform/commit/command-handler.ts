@@ -4,7 +4,7 @@ import type { Event, Named } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import type { Aggregate } from './aggregate.ts';
-import type { Append, Commit, IdempotencyScope, Row, Verdict } from './commit.ts';
+import type { Append, Commit, IdempotencyScope, RowWrite, Verdict } from './commit.ts';
 import type { Executor } from './executor.ts';
 import { observed } from './observed.ts';
 import {
@@ -34,7 +34,7 @@ export type CommandOptions = {
   readonly isNew?: boolean;
   readonly idempotency?: (IdempotencyScope & { readonly bodyHash: string }) | undefined;
   /** Rows of the same transaction: credentials, sessions. */
-  readonly rows?: readonly Row[];
+  readonly writes?: readonly RowWrite[];
 };
 
 // A time, not a number of tries: beside another process that writes the same stream without a pause most tries fail, and
@@ -56,59 +56,67 @@ export const handle = <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string = never,
   Missing extends string = never,
 >(
   kit: CommandKit,
-  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   id: string,
   command: Command,
   context: CommandContext,
   options: CommandOptions = {},
-  lookUp: (before: R | undefined) => Promise<Reliance | Rejected<Missing>> = async () => [],
-): Promise<Outcome<R, Code | Taken | Missing>> =>
-  carryOut<R, Code | Missing, Taken>(kit, command.type, [streamName(aggregate.streamPrefix, id)], options, async () => {
-    const planned = await plan(kit, aggregate, id, command, context, options);
-    if (planned.kind !== 'plan') return planned;
-    const reliesOn = await lookUp(planned.before);
-    return 'kind' in reliesOn ? reliesOn : { kind: 'plans', plans: [planned], reliesOn, rows: options.rows ?? [] };
-  });
+  lookUp: (before: Row | undefined) => Promise<Reliance | Rejected<Missing>> = async () => [],
+): Promise<Outcome<Row, Code | Taken | Missing>> =>
+  carryOut<Row, Code | Missing, Taken>(
+    kit,
+    command.type,
+    [streamName(aggregate.streamPrefix, id)],
+    options,
+    async () => {
+      const planned = await plan(kit, aggregate, id, command, context, options);
+      if (planned.kind !== 'plan') return planned;
+      const reliesOn = await lookUp(planned.before);
+      return 'kind' in reliesOn
+        ? reliesOn
+        : { kind: 'plans', plans: [planned], reliesOn, writes: options.writes ?? [] };
+    },
+  );
 
 /** What shall be committed together; the outcome of the first plan is the answer. */
-export type Plans<R, Taken extends string> = {
+export type Plans<Row, Taken extends string> = {
   readonly kind: 'plans';
-  readonly plans: readonly [Plan<R, Taken>, ...Plan<unknown, Taken>[]];
+  readonly plans: readonly [Plan<Row, Taken>, ...Plan<unknown, Taken>[]];
   readonly reliesOn: Reliance;
-  readonly rows: readonly Row[];
+  readonly writes: readonly RowWrite[];
 };
 
 /**
  * Carries out what `decide` planned for `streams`; it is asked again whenever another process got between. `command` is the
  * name of what was asked for, as the domain calls it.
  */
-export const carryOut = <R, Code extends string, Taken extends string>(
+export const carryOut = <Row, Code extends string, Taken extends string>(
   kit: CommandKit,
   command: string,
   streams: readonly string[],
   options: Pick<CommandOptions, 'idempotency'>,
-  decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
-): Promise<Outcome<R, Code | Taken>> =>
+  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale>,
+): Promise<Outcome<Row, Code | Taken>> =>
   observed(kit.service, command, () => kit.queue.inLine(streams, () => untilSettled(kit, options, decide)));
 
-const untilSettled = async <R, Code extends string, Taken extends string>(
+const untilSettled = async <Row, Code extends string, Taken extends string>(
   kit: CommandKit,
   { idempotency }: Pick<CommandOptions, 'idempotency'>,
-  decide: () => Promise<Plans<R, Taken> | Rejected<Code> | Stale>,
-): Promise<{ readonly outcome: Outcome<R, Code | Taken>; readonly plans: readonly Plan<unknown, Taken>[] }> => {
+  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale>,
+): Promise<{ readonly outcome: Outcome<Row, Code | Taken>; readonly plans: readonly Plan<unknown, Taken>[] }> => {
   const patience = performance.now() + PATIENCE;
   do {
     const decided = await decide();
     if (decided.kind !== 'plans') return { outcome: decided, plans: [] };
-    const { plans, rows } = decided;
+    const { plans, writes } = decided;
     const [{ done, append }] = plans;
-    const writes = plans.some((one) => one.done.changed) || rows.length > 0 || idempotency !== undefined;
-    if (!writes) return { outcome: { ...done, stream: append.stream, published: undefined }, plans };
+    const isWrite = plans.some((one) => one.done.changed) || writes.length > 0 || idempotency !== undefined;
+    if (!isWrite) return { outcome: { ...done, stream: append.stream, published: undefined }, plans };
     const outcome = outcomeOf(await kit.executor.commit(commitOf(decided, idempotency)), plans);
     if (outcome) return { outcome, plans };
     metrics.commandRetries.inc({ service: kit.service });
@@ -118,14 +126,14 @@ const untilSettled = async <R, Code extends string, Taken extends string>(
 };
 
 const commitOf = (
-  { plans, reliesOn, rows }: Plans<unknown, string>,
+  { plans, reliesOn, writes }: Plans<unknown, string>,
   idempotency: CommandOptions['idempotency'],
 ): Commit => ({
   // An unchanged stream stays in the commit: that it is at this version is what the answer rests on.
   appends: [...plans.map(({ append }) => append), ...reliesOn],
   take: plans.flatMap(({ take }) => take.map(({ scope, value, holder }) => ({ scope, value, holder }))),
   release: plans.flatMap(({ release }) => release),
-  rows: [...plans.flatMap((one) => one.rows), ...rows],
+  writes: [...plans.flatMap((one) => one.writes), ...writes],
   idempotency: idempotency && {
     ...idempotency,
     results: plans.slice(0, 1).map(({ append, done }) => ({ stream: append.stream, version: done.version })),
@@ -133,10 +141,10 @@ const commitOf = (
 });
 
 /** undefined = decide again. */
-const outcomeOf = <R, Taken extends string>(
+const outcomeOf = <Row, Taken extends string>(
   verdict: Verdict,
-  plans: Plans<R, Taken>['plans'],
-): CarriedOut<R> | Rejected<Taken> | Repeated | undefined => {
+  plans: Plans<Row, Taken>['plans'],
+): CarriedOut<Row> | Rejected<Taken> | Repeated | undefined => {
   switch (verdict.verdict) {
     case 'accepted':
       return { ...plans[0].done, stream: plans[0].append.stream, published: verdict.published };

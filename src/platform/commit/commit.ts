@@ -13,8 +13,8 @@ export type Append = { readonly stream: string; readonly expected: number; reado
 /** A value that only one holder may have, across all aggregates: an address, a name. */
 export type Reservation = { readonly scope: string; readonly value: string; readonly holder: string };
 
-/** Rows of read models and credentials. What a statement must touch is checked on the server, before COMMIT. */
-export type Row =
+/** What is written to one row, or by a statement; what that must touch is checked on the server, before COMMIT. */
+export type RowWrite =
   | { readonly upsert: Table<unknown>; readonly row: object }
   /** Gone where it was; no matter whether it was. */
   | { readonly remove: Table<unknown>; readonly id: string }
@@ -32,7 +32,7 @@ export type Commit = {
   readonly appends: readonly Append[];
   readonly take: readonly Reservation[];
   readonly release: readonly Reservation[];
-  readonly rows: readonly Row[];
+  readonly writes: readonly RowWrite[];
   readonly idempotency: IdempotencyRecord | undefined;
 };
 

@@ -4,9 +4,9 @@ import type { RecordedEvent } from '../event-store/event.ts';
 import { evolve } from '../event-store/evolve.ts';
 import { scheduleRow } from '../scheduling/schedule.ts';
 import type { Aggregate } from './aggregate.ts';
-import type { Reservation, Row } from './commit.ts';
+import type { Reservation, RowWrite } from './commit.ts';
 
-export type Derived = { readonly rows: readonly Row[]; readonly holds: readonly Reservation[] };
+export type Derived = { readonly writes: readonly RowWrite[]; readonly holds: readonly Reservation[] };
 
 /** `past`: all events of the stream, in order. Pure. */
 export const derivedFrom = <
@@ -15,17 +15,17 @@ export const derivedFrom = <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string,
 >(
-  { streamPrefix, decider, readModel, nextDue, reservations }: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  { streamPrefix, decider, readModel, nextDue, reservations }: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   id: string,
   past: readonly RecordedEvent<E>[],
 ): Derived => {
   const step = evolve(decider);
   const held = new Map<string, Reservation>();
   let state: State | undefined;
-  let row: R | undefined;
+  let row: Row | undefined;
   for (const { event, meta } of past) {
     const { take = [], release = [] } = reservations?.(event, state) ?? {};
     for (const { scope, value } of release) held.delete(`${scope} ${value}`);
@@ -37,7 +37,7 @@ export const derivedFrom = <
   const dueAt = state === undefined ? null : (nextDue?.(state) ?? null);
   const { table } = readModel;
   return {
-    rows: [
+    writes: [
       row === undefined ? { remove: table, id } : { upsert: table, row: row as object },
       scheduleRow(dueAt, { id, version, streamPrefix }),
     ],

@@ -9,7 +9,7 @@ import { type EventStore, eventsOf } from '../event-store/store.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { scheduleRow } from '../scheduling/schedule.ts';
 import type { Aggregate, Wanted } from './aggregate.ts';
-import type { Append, Reservation, Row } from './commit.ts';
+import type { Append, Reservation, RowWrite } from './commit.ts';
 import type { Done, Rejected, Stale } from './outcome.ts';
 
 /** Who asks for what, when, and as part of what; time and ids come from the edge. */
@@ -19,49 +19,49 @@ export type CommandContext = Metadata & {
 };
 
 /** What one command would write. Several plans for different streams may go into one commit. */
-export type Plan<Row_, Taken extends string> = {
+export type Plan<Row, Taken extends string> = {
   readonly kind: 'plan';
   /** The command, by its name. */
   readonly command: string;
   /** The read model's row that the command found; undefined at a birth. */
-  readonly before: Row_ | undefined;
-  readonly done: Done<Row_>;
+  readonly before: Row | undefined;
+  readonly done: Done<Row>;
   readonly append: Append;
   readonly take: readonly (Wanted<Taken> & Reservation)[];
   readonly release: readonly Reservation[];
-  readonly rows: readonly Row[];
+  readonly writes: readonly RowWrite[];
 };
 
 export type PlanKit = { readonly store: EventStore; readonly catalog: EventCatalog; readonly keys: KeyRing };
 
 /** An aggregate as a stream left it: where a decision starts from. Version 0 = there is nothing yet. */
-export type Standing<State, Row_> = {
+export type Loaded<State, Row> = {
   readonly state: State | undefined;
-  readonly row: Row_ | undefined;
+  readonly row: Row | undefined;
   readonly version: number;
 };
 const NOTHING = { state: undefined, row: undefined, version: 0 } as const;
 
 /** Folds a stream's events into what the next decision starts from. */
-export const standingAfter = <
+export const loadedFrom = <
   State,
   C,
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   T extends string,
 >(
-  { decider, readModel }: Aggregate<State, C, E, Code, Birth, R, T>,
+  { decider, readModel }: Aggregate<State, C, E, Code, Birth, Row, T>,
   past: readonly RecordedEvent<E>[],
-): Standing<State, R> => {
+): Loaded<State, Row> => {
   const step = evolve(decider);
-  let standing: Standing<State, R> = NOTHING;
+  let loaded: Loaded<State, Row> = NOTHING;
   for (const { event, meta } of past) {
-    const state = step(standing.state, event, meta);
-    standing = { state, row: readModel.apply(standing.row, event, meta), version: meta.version };
+    const state = step(loaded.state, event, meta);
+    loaded = { state, row: readModel.apply(loaded.row, event, meta), version: meta.version };
   }
-  return standing;
+  return loaded;
 };
 
 /** Loads the stream, and plans on what it left. `ifVersion` is the version that the caller insists on. */
@@ -71,24 +71,24 @@ export const plan = async <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string,
 >(
   kit: PlanKit,
-  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   id: string,
   command: Command,
   context: CommandContext,
   options: { readonly ifVersion?: number | undefined; readonly isNew?: boolean | undefined } = {},
-): Promise<Plan<R, Taken> | Rejected<Code> | Stale> => {
+): Promise<Plan<Row, Taken> | Rejected<Code> | Stale> => {
   const past = options.isNew ? [] : eventsOf<E>(await kit.store.load(streamName(aggregate.streamPrefix, id)));
-  const standing = standingAfter(aggregate, past);
+  const loaded = loadedFrom(aggregate, past);
   const { ifVersion } = options;
-  const stale = ifVersion !== undefined && ifVersion !== standing.version;
-  const planned = await planOn(kit, aggregate, id, standing, command, context);
+  const stale = ifVersion !== undefined && ifVersion !== loaded.version;
+  const planned = await planOn(kit, aggregate, id, loaded, command, context);
   // What may not be seen is absent, whatever version the caller knows of it.
   if (planned.kind === 'rejected' && planned.code === aggregate.notFound) return planned;
-  if (stale) return { kind: 'stale', expected: ifVersion, current: standing.version, past };
+  if (stale) return { kind: 'stale', expected: ifVersion, current: loaded.version, past };
   return planned.kind === 'rejected' ? planned : planned.plan;
 };
 
@@ -99,17 +99,17 @@ export const planOn = async <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string,
 >(
   kit: PlanKit,
-  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   id: string,
-  before: Standing<State, R>,
+  before: Loaded<State, Row>,
   command: Command,
   context: CommandContext,
 ): Promise<
-  { readonly kind: 'planned'; readonly plan: Plan<R, Taken>; readonly after: Standing<State, R> } | Rejected<Code>
+  { readonly kind: 'planned'; readonly plan: Plan<Row, Taken>; readonly after: Loaded<State, Row> } | Rejected<Code>
 > => {
   const { streamPrefix, decider, readModel } = aggregate;
   const stream = streamName(streamPrefix, id);
@@ -133,7 +133,7 @@ export const planOn = async <
   }
   if (row === undefined)
     throw new Error(`${stream}: a command on nothing was neither refused nor the birth of anything`);
-  const rows: Row[] =
+  const writes: RowWrite[] =
     events.length === 0
       ? []
       : [{ upsert: readModel.table, row: row as object }, ...scheduled(aggregate, id, before.state, state, version)];
@@ -147,20 +147,20 @@ export const planOn = async <
       append: { stream, expected: before.version, events },
       take,
       release,
-      rows,
+      writes,
     },
     after: { state, row, version },
   };
 };
 
 /** The stream's row in the schedule: written where something is due, taken away where something was. */
-const scheduled = <State, C, E extends Event, Code extends string, Birth extends E['type'], R, T extends string>(
-  { streamPrefix, nextDue }: Aggregate<State, C, E, Code, Birth, R, T>,
+const scheduled = <State, C, E extends Event, Code extends string, Birth extends E['type'], Row, T extends string>(
+  { streamPrefix, nextDue }: Aggregate<State, C, E, Code, Birth, Row, T>,
   id: string,
   before: State | undefined,
   after: State | undefined,
   version: number,
-): readonly Row[] => {
+): readonly RowWrite[] => {
   const dueAt = after === undefined ? null : (nextDue?.(after) ?? null);
   const wasDue = before !== undefined && (nextDue?.(before) ?? null) !== null;
   return dueAt !== null || wasDue ? [scheduleRow(dueAt, { id, version, streamPrefix })] : [];

@@ -3,7 +3,7 @@ import { type Database, statement } from '../sql/database.ts';
 import { DatabaseUnavailable } from '../sql/errors.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import { type Appended, appendArguments, rowStatements, verdictsOf } from './batch.ts';
-import type { Commit, Row, Verdict } from './commit.ts';
+import type { Commit, RowWrite, Verdict } from './commit.ts';
 import { createLines, type Line } from './lines.ts';
 import { settle } from './settle.ts';
 
@@ -23,7 +23,7 @@ const APPEND = statement('append', 'select append($1, $2, $3, $4, $5, $6) as ans
 type Begun = { readonly line: Line; readonly tx: string; readonly verdicts: readonly Verdict[] };
 
 /** Never rejects. */
-export type Written = (tx: string, rows: readonly Row[]) => Promise<void>;
+export type Written = (tx: string, writes: readonly RowWrite[]) => Promise<void>;
 
 /**
  * `failPoint` is called at the durable steps by their names; `written` whatever became of a COMMIT, for where that is not
@@ -62,7 +62,7 @@ export const createTransactions = (
   /** Trip 2, for the accepted ones. */
   const commit = async (line: Line, tx: string, accepted: readonly Commit[]): Promise<void> => {
     const { session } = line;
-    const writing = rowStatements(accepted.flatMap(({ rows }) => rows)).map(({ statement, values }) =>
+    const writing = rowStatements(accepted.flatMap(({ writes }) => writes)).map(({ statement, values }) =>
       session.query(statement, values),
     );
     const committing = session.query('commit');
@@ -98,8 +98,8 @@ export const createTransactions = (
       try {
         await commit(line, tx, accepted);
       } finally {
-        const rows = accepted.flatMap((one) => one.rows);
-        await written(tx, rows);
+        const writes = accepted.flatMap((one) => one.writes);
+        await written(tx, writes);
       }
       batchTook();
       return verdicts;

@@ -1,6 +1,6 @@
 /** What a service declares of a consumer: a name, what it hears, and what becomes of it. */
 import type { CommandKit } from '../commit/command-handler.ts';
-import type { Commit, Row } from '../commit/commit.ts';
+import type { Commit, RowWrite } from '../commit/commit.ts';
 import type { Decided } from '../commit/observed.ts';
 import type { Table } from '../read-models/table.ts';
 import type { Database } from '../sql/database.ts';
@@ -8,7 +8,7 @@ import type { Delivered } from './delivery.ts';
 
 /** What shall be committed with the positions; and of which commands it is made, for whoever counts them once it is. */
 export type Effects = Omit<Commit, 'idempotency'> & { readonly decided?: readonly Decided[] };
-export const NO_EFFECTS: Effects = { appends: [], take: [], release: [], rows: [] };
+export const NO_EFFECTS: Effects = { appends: [], take: [], release: [], writes: [] };
 
 /** What a consumer's handling may use: its own service, and nothing else. */
 export type ConsumerKit = {
@@ -37,7 +37,7 @@ export type Consumer = {
     database: Pick<Database, 'read'>,
     table: Table<unknown>,
     events: readonly Delivered[],
-  ) => Promise<readonly Row[]>;
+  ) => Promise<readonly RowWrite[]>;
   /**
    * Handles events in their order, and has `commit` write what comes of them, once. Throws what is wrong with an event;
    * it must not throw for anything that is as it may be.

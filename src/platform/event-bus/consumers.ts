@@ -14,7 +14,7 @@ import type { Delivered } from './delivery.ts';
 import { leaseOf } from './lease.ts';
 import { parkedKeys, type Stand, standOf } from './overview.ts';
 import { backoff } from './parking.ts';
-import { changeRows, dueKeys, type Post, parkedDeliveries, readStanding } from './positions.ts';
+import { changeWrites, dueKeys, type Post, parkedDeliveries, readStanding } from './positions.ts';
 import { readDeliveries } from './read.ts';
 import { checkConsumers, register } from './registration.ts';
 import { type CommitVerdict, type Incident, type RunnerPorts, runConsumer } from './runner.ts';
@@ -147,7 +147,7 @@ const portsOf = (
       const commit = async ({ decided = [], ...effects }: Effects): Promise<CommitVerdict> => {
         const whole: Commit = {
           ...effects,
-          rows: [...effects.rows, ...changeRows(post, registration, change)],
+          writes: [...effects.writes, ...changeWrites(post, registration, change)],
           idempotency: undefined,
         };
         const verdict = meaningOf(await commands.executor.commit(whole));

@@ -7,7 +7,7 @@
  *             it does every attempt; whatever is under way counts for nothing and is done again
  *   discard   deals with the first event, or all of them, without an effect. What is left becomes due at once
  */
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import type { Executor } from '../commit/executor.ts';
 import { FEED_START } from '../event-store/event.ts';
 import { type Database, statement } from '../sql/database.ts';
@@ -146,8 +146,8 @@ export const discard = async (
     expected ??= id;
     if (id !== expected) return { kind: 'moved', first: id };
     const events = all ? letter.events : 1;
-    const rows = discarding(letter, id, events);
-    const { verdict } = await executor.commit({ ...NO_EFFECTS, rows, idempotency: undefined });
+    const writes = discarding(letter, id, events);
+    const { verdict } = await executor.commit({ ...NO_EFFECTS, writes, idempotency: undefined });
     if (verdict === 'accepted')
       return { kind: 'discarded', first: { id, stream, version, type }, events, left: letter.events - events };
     if (verdict !== 'missed') throw new Error(`discarding was refused: ${verdict}`);
@@ -155,10 +155,10 @@ export const discard = async (
   throw new Error(`so much comes for ${name.key} that it is never still: try again`);
 };
 
-const discarding = (letter: DeadLetter, first: string, events: number): readonly Row[] => {
+const discarding = (letter: DeadLetter, first: string, events: number): readonly RowWrite[] => {
   const { consumer, source, topic, lane, key } = letter;
   const named = [consumer, source, topic, key];
-  const raise: Row = { statement: RAISE, values: [consumer, source, topic, lane], expect: 1 };
+  const raise: RowWrite = { statement: RAISE, values: [consumer, source, topic, lane], expect: 1 };
   if (events === letter.events)
     return [raise, { statement: DISCARD_KEY, values: [...named, first, events], expect: 1 }];
   return [

@@ -1,5 +1,5 @@
 /** Where a consumer stands, as rows of its own database: read here, and written by the commit that has the effect. */
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import { FEED_START, type FeedPosition } from '../event-store/event.ts';
 import { type Database, statement } from '../sql/database.ts';
 import type { Delivery, Envelope } from './delivery.ts';
@@ -130,19 +130,19 @@ const POSTPONE = statement(
 );
 
 /**
- * A change as rows of a commit. Where another process changed a lane or cursor since, or the consumer was registered anew,
+ * A change as writes of a commit. Where another process changed a lane or cursor since, or the consumer was registered anew,
  * the commit misses, and nothing happens.
  */
-export const changeRows = (
+export const changeWrites = (
   { consumer, source }: Post,
   registration: string | undefined,
   change: Change,
-): readonly Row[] => {
+): readonly RowWrite[] => {
   const { moves, cursors = [], park, queue, settle, postpone, strays = [] } = change;
-  const rows: Row[] = [{ statement: REGISTERED, values: [consumer, source, registration], expect: 1 }];
+  const writes: RowWrite[] = [{ statement: REGISTERED, values: [consumer, source, registration], expect: 1 }];
   const set = (text: ReturnType<typeof statement>, values: readonly object[]): void => {
     if (values.length > 0)
-      rows.push({ statement: text, values: [consumer, source, JSON.stringify(values)], expect: values.length });
+      writes.push({ statement: text, values: [consumer, source, JSON.stringify(values)], expect: values.length });
   };
   set(
     MOVE,
@@ -169,15 +169,15 @@ export const changeRows = (
   if (settle) {
     const key = [consumer, source, settle.key.topic, settle.key.key];
     const places = JSON.stringify(settle.deliveries.map(({ at }) => at));
-    rows.push({ statement: SETTLE_EVENTS, values: [...key, places], expect: settle.deliveries.length });
-    rows.push({ statement: settle.emptied ? SETTLE_KEY : NEXT_OF_KEY, values: key, expect: 1 });
+    writes.push({ statement: SETTLE_EVENTS, values: [...key, places], expect: settle.deliveries.length });
+    writes.push({ statement: settle.emptied ? SETTLE_KEY : NEXT_OF_KEY, values: key, expect: 1 });
   }
   if (postpone) {
     const { key, fault, retryIn } = postpone;
     const values = [consumer, source, key.topic, key.key, fault.cause, fault.error, retryIn];
-    rows.push({ statement: POSTPONE, values, expect: 1 });
+    writes.push({ statement: POSTPONE, values, expect: 1 });
   }
-  return rows;
+  return writes;
 };
 
 const asParked = ({ topic, key, lane, at, envelope }: Omit<Delivery, 'after'>) => ({

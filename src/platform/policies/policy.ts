@@ -10,10 +10,10 @@
 import type { Aggregate } from '../commit/aggregate.ts';
 import { causedBy, inTrace } from '../commit/caused.ts';
 import type { CommandKit } from '../commit/command-handler.ts';
-import type { Append, Reservation, Row } from '../commit/commit.ts';
+import type { Append, Reservation, RowWrite } from '../commit/commit.ts';
 import type { Decided } from '../commit/observed.ts';
 import type { Rejected } from '../commit/outcome.ts';
-import { type CommandContext, type Plan, planOn, type Standing, standingAfter } from '../commit/plan.ts';
+import { type CommandContext, type Loaded, loadedFrom, type Plan, planOn } from '../commit/plan.ts';
 import type { About, Event, Named } from '../decider.ts';
 import type { Consumer, ConsumerKit, Effects } from '../event-bus/consumer.ts';
 import type { Delivered } from '../event-bus/delivery.ts';
@@ -65,10 +65,10 @@ export const act = <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string,
 >(
-  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   id: string,
   command: Command,
   foreseen: Readonly<Record<Code, 'ignored'>>,
@@ -77,8 +77,8 @@ export const act = <
   command: command.type,
   plan: async (kit, before, past, context) => {
     // `before` is what this very function answered for the same stream, which belongs to one aggregate.
-    const standing = (before as Standing<State, R> | undefined) ?? standingAfter(aggregate, eventsOf<E>(past));
-    const planned = await planOn(kit, aggregate, id, standing, command, context);
+    const loaded = (before as Loaded<State, Row> | undefined) ?? loadedFrom(aggregate, eventsOf<E>(past));
+    const planned = await planOn(kit, aggregate, id, loaded, command, context);
     if (planned.kind === 'rejected' && !(planned.code in foreseen))
       throw new Error(`${aggregate.streamPrefix}: ${planned.code} was not foreseen`);
     return planned;
@@ -108,7 +108,7 @@ export const policy = <State extends ProjectedRow, E extends Event, Wish>(
     const streams = [...new Set(acts.map(({ act }) => act.stream))];
     return kit.commands.queue.inLine(streams, async () => {
       const effects = await effectsOf(kit, name, streams, acts);
-      return commit({ ...effects, rows: [...rows.changed(), ...effects.rows] });
+      return commit({ ...effects, writes: [...rows.changed(), ...effects.writes] });
     });
   },
 });
@@ -126,7 +126,7 @@ const effectsOf = async (
     streams.length === 0 ? new Map() : await commands.store.loadMany(streams);
   const standings = new Map<string, unknown>();
   const appends = new Map<string, Append>();
-  const rows = new Map<string, Row>();
+  const writes = new Map<string, RowWrite>();
   const take: Reservation[] = [];
   const release: Reservation[] = [];
   const contexts = new Map<string, CommandContext>();
@@ -149,13 +149,13 @@ const effectsOf = async (
     standings.set(act.stream, after);
     const before = appends.get(act.stream);
     appends.set(act.stream, { ...plan.append, ...(before && joined(before, plan.append)) });
-    for (const row of plan.rows) rows.set(placeOf(row) ?? `${act.stream} ${rows.size}`, row);
+    for (const write of plan.writes) writes.set(rowOf(write) ?? `${act.stream} ${writes.size}`, write);
     take.push(...plan.take.map(({ scope, value, holder }) => ({ scope, value, holder })));
     release.push(...plan.release);
   }
   for (const span of spans) span.end();
   const written = [...appends.values()].filter(({ events }) => events.length > 0);
-  return { appends: written, take, release, rows: [...rows.values()], decided };
+  return { appends: written, take, release, writes: [...writes.values()], decided };
 };
 
 /** What comes of one event goes on in its trace. */
@@ -179,7 +179,7 @@ const inTurn = (began: Date, n: number): string =>
 const joined = (first: Append, then: Append): Append => ({ ...first, events: [...first.events, ...then.events] });
 
 /** Of what is written whole, the last is what counts: two of one row cannot be in one statement. */
-const placeOf = (row: Row): string | undefined => {
-  if ('remove' in row) return `${row.remove.name} ${row.id}`;
-  return 'upsert' in row && 'id' in row.row ? `${row.upsert.name} ${row.row.id}` : undefined;
+const rowOf = (write: RowWrite): string | undefined => {
+  if ('remove' in write) return `${write.remove.name} ${write.id}`;
+  return 'upsert' in write && 'id' in write.row ? `${write.upsert.name} ${write.row.id}` : undefined;
 };

@@ -36,13 +36,13 @@ export const deriveAgain = async (
   for (const model of models)
     for (const { stream } of await database.read<{ stream: string }>(behindOf(model), [`${model.streamPrefix}-%`])) {
       const id = streamId(stream);
-      const { rows, holds } = model.derive(id, await store.load(stream));
+      const { writes, holds } = model.derive(id, await store.load(stream));
       const held = await database.read<Held>(HELD, [JSON.stringify(holds)]);
       const holderOf = new Map(held.map(({ scope, value, holder }) => [`${scope} ${value}`, holder]));
       const take = holds.filter(({ scope, value }) => !holderOf.has(`${scope} ${value}`));
       for (const { scope, value } of holds)
         if ((holderOf.get(`${scope} ${value}`) ?? id) !== id) others.push({ id, scope });
-      const commit: Commit = { appends: [], take, release: [], rows, idempotency: undefined };
+      const commit: Commit = { appends: [], take, release: [], writes, idempotency: undefined };
       const { verdict } = await executor.commit(commit);
       if (verdict !== 'accepted')
         throw new Error(`${stream} could not be made anew: ${verdict}; run the command again`);

@@ -4,7 +4,7 @@
  * they wrote. A rebuild, which commits no rows of anybody's, is seen once an answer ceases to hold.
  */
 import type { Cache } from '../cache/cache.ts';
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import type { Table } from './table.ts';
 
 /** To be selected beside an answer, by the same statement: every transaction below it is over, and was seen by it. */
@@ -15,7 +15,7 @@ export type Kept = {
   /** How many rows of a table, of one owner; `name` is what else they were chosen by. */
   count(what: Counting, ask: () => Promise<Count>): Promise<number>;
   /** Drops what was kept of the owners of these rows. Must be over before their commit is answered. */
-  written(tx: string, rows: readonly Row[]): Promise<void>;
+  written(tx: string, writes: readonly RowWrite[]): Promise<void>;
 };
 type Counting = {
   readonly of: Table<unknown>;
@@ -38,11 +38,11 @@ export const openKept = (cache: Cache, schema: string): Kept => {
       if ('miss' in found && found.miss) void cache.set(slot, found.miss, count, snapshot);
       return count;
     },
-    written: async (tx, rows) => {
-      const scopes = rows.flatMap((row) => {
-        if (!('upsert' in row) || row.upsert.keptBy === undefined) return [];
-        const owner = Reflect.get(row.row, row.upsert.keptBy);
-        return typeof owner === 'string' ? [scopeOf(row.upsert, owner)] : [];
+    written: async (tx, writes) => {
+      const scopes = writes.flatMap((write) => {
+        if (!('upsert' in write) || write.upsert.keptBy === undefined) return [];
+        const owner = Reflect.get(write.row, write.upsert.keptBy);
+        return typeof owner === 'string' ? [scopeOf(write.upsert, owner)] : [];
       });
       if (scopes.length > 0) await cache.drop([...new Set(scopes)], Number(tx));
     },

@@ -6,7 +6,7 @@
  * A row may be touched by events of several lanes, and of several sources, which are read side by side. So what is written
  * insists that the row still is as it was loaded; where it is not, the commit misses, and the batch is handled anew.
  */
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import type { About, Event } from '../decider.ts';
 import type { Consumer } from '../event-bus/consumer.ts';
 import { NO_EFFECTS } from '../event-bus/consumer.ts';
@@ -15,25 +15,25 @@ import type { Database } from '../sql/database.ts';
 import type { Table } from './table.ts';
 
 export type ProjectedRow = { readonly id: string };
-export type Projection<Row_ extends ProjectedRow, E extends Event> = {
-  readonly table: Table<Row_>;
+export type Projection<Row extends ProjectedRow, E extends Event> = {
+  readonly table: Table<Row>;
   /** The ids of the rows that an event touches; most touch one. */
   readonly ids: (event: E, about: About) => readonly string[];
   /** The row after the event; undefined = there is none (any more). An event without a handler does not compile. */
   readonly on: {
     readonly [T in E['type']]: (
-      row: Row_ | undefined,
+      row: Row | undefined,
       event: Extract<E, { type: T }>,
       about: About,
       id: string,
-    ) => Row_ | undefined;
+    ) => Row | undefined;
   };
 };
 
 /** A projection as a consumer of its own. */
-export const projection = <Row_ extends ProjectedRow, E extends Event>(
+export const projection = <Row extends ProjectedRow, E extends Event>(
   name: string,
-  { begins = 'beginning', ...definition }: Projection<Row_, E> & Partial<Pick<Consumer, 'begins'>>,
+  { begins = 'beginning', ...definition }: Projection<Row, E> & Partial<Pick<Consumer, 'begins'>>,
 ): Consumer => ({
   name,
   begins,
@@ -42,43 +42,43 @@ export const projection = <Row_ extends ProjectedRow, E extends Event>(
   table: definition.table,
   fold: folding(definition),
   handle: async ({ database }, events, commit) =>
-    commit({ ...NO_EFFECTS, rows: await folding(definition)(database, definition.table, events) }),
+    commit({ ...NO_EFFECTS, writes: await folding(definition)(database, definition.table, events) }),
 });
 
 /** What events make of the rows of a table of the projection's kind. */
 export const folding =
-  <Row_ extends ProjectedRow, E extends Event>(definition: Projection<Row_, E>): Consumer['fold'] =>
+  <Row extends ProjectedRow, E extends Event>(definition: Projection<Row, E>): Consumer['fold'] =>
   async (database, table, events) => {
-    const rows = await loadRows(database, { ...definition, table: table as Table<Row_> }, events);
+    const rows = await loadRows(database, { ...definition, table: table as Table<Row> }, events);
     for (const event of events) rows.apply(event);
     return rows.changed();
   };
 
-export type Rows<Row_> = {
+export type Rows<Row> = {
   /** Folds the event into the rows that it touches; answers the first of them as it is then. */
-  apply(delivered: Delivered): Row_ | undefined;
+  apply(delivered: Delivered): Row | undefined;
   /** What is to be written of all that was folded; misses where somebody else wrote one of these rows since. */
-  changed(): readonly Row[];
+  changed(): readonly RowWrite[];
 };
 
 /** The rows that some events touch, as they are now. The events are of the projection's types: its consumer declares them. */
-export const loadRows = async <Row_ extends ProjectedRow, E extends Event>(
+export const loadRows = async <Row extends ProjectedRow, E extends Event>(
   database: Pick<Database, 'read'>,
-  { table, ids, on }: Projection<Row_, E>,
+  { table, ids, on }: Projection<Row, E>,
   events: readonly Delivered[],
-): Promise<Rows<Row_>> => {
+): Promise<Rows<Row>> => {
   const touched = (delivered: Delivered) => ids(delivered.event as E, aboutOf(delivered));
   const wanted = [...new Set(events.flatMap(touched))];
-  const found = wanted.length === 0 ? [] : await database.read<Marked<Row_>>(table.findMarked, [wanted]);
+  const found = wanted.length === 0 ? [] : await database.read<Marked<Row>>(table.findMarked, [wanted]);
   const marks = new Map(found.map(({ id, mark }) => [id, mark]));
-  const rows = new Map<string, Row_ | undefined>(found.map((marked) => [marked.id, unmarked(marked)]));
+  const rows = new Map<string, Row | undefined>(found.map((marked) => [marked.id, unmarked(marked)]));
   const changed = new Set<string>();
   return {
     apply: (delivered) => {
       const { event } = delivered;
       const about = aboutOf(delivered);
       // The mapped type promises that the handler of a type takes that type; a look-up by a variable forgets it.
-      const handler = on[event.type as E['type']] as Projection<Row_, Event>['on'][string];
+      const handler = on[event.type as E['type']] as Projection<Row, Event>['on'][string];
       const all = touched(delivered);
       for (const id of all) {
         const before = rows.get(id);
@@ -108,9 +108,9 @@ export const loadRows = async <Row_ extends ProjectedRow, E extends Event>(
 };
 
 /** A row as it was loaded, with what tells whether it still is so. */
-type Marked<Row_> = Row_ & { readonly mark: string };
+type Marked<Row> = Row & { readonly mark: string };
 // What is left of it is the row: that the mark came along is the affair of nobody who folds.
-const unmarked = <Row_>({ mark: _, ...row }: Marked<Row_>): Row_ => row as object as Row_;
+const unmarked = <Row>({ mark: _, ...row }: Marked<Row>): Row => row as object as Row;
 
 /** What a fold or policy may know of an event beside its data. `late` is for policies to find out. */
 export const aboutOf = ({ id, meta, topic, key }: Delivered, late = false): About => ({

@@ -138,8 +138,8 @@ const folding = (session: Session, { consumer, opening }: ProjectionRebuild, cop
   const into = tableOf(copy, consumer.table.columns);
   const types = new Set(consumer.types);
   const write = async (events: readonly Delivered[]): Promise<void> => {
-    const rows = await consumer.fold(reading(session), into, events);
-    for (const { statement, values } of rowStatements(rows)) await session.query(statement, values);
+    const writes = await consumer.fold(reading(session), into, events);
+    for (const { statement, values } of rowStatements(writes)) await session.query(statement, values);
   };
   return async (deliveries: readonly Delivery[]): Promise<number> => {
     const readings = await readDeliveries(opening.catalog, opening.keys, types, deliveries);

@@ -1,5 +1,5 @@
 /** Claiming due work in the database, whose clock alone counts. What may be claimed, and what a token is worth: lease.ts. */
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import { type Database, statement } from '../sql/database.ts';
 
 /** A piece of work that is ours until somebody takes it over, which nobody may do before the lease is over. */
@@ -12,7 +12,7 @@ export type Claim = {
   /** RFC 3339 to the millisecond, by the database's clock. */
   readonly now: string;
   /** For the commit that settles the work: ends the lease, and lets the commit miss when it is not ours any more. */
-  readonly release: Row;
+  readonly release: RowWrite;
   /** Whether nobody has taken it over so far. What this answers may be old already; `release` decides. */
   isHeld(): Promise<boolean>;
 };

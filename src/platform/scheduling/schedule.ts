@@ -1,5 +1,5 @@
 /** What is due by itself, and when: one row a stream, folded from its events and written in the commit that changed it. */
-import type { Row } from '../commit/commit.ts';
+import type { RowWrite } from '../commit/commit.ts';
 import { instant, integer, type RowOf, table, text, uuid } from '../read-models/table.ts';
 import { formats } from '../schema/formats.ts';
 import { type Database, statement } from '../sql/database.ts';
@@ -9,7 +9,7 @@ const scheduleTable = table('schedule', columns);
 type ScheduleRow = RowOf<typeof columns>;
 
 /** What makes a stream's row in the schedule say when it is due, or that it is not. */
-export const scheduleRow = (dueAt: string | null, stream: Omit<ScheduleRow, 'dueAt'>): Row =>
+export const scheduleRow = (dueAt: string | null, stream: Omit<ScheduleRow, 'dueAt'>): RowWrite =>
   dueAt === null ? { remove: scheduleTable, id: stream.id } : { upsert: scheduleTable, row: { ...stream, dueAt } };
 
 const DUE_OF = statement('schedule-due-of', 'select id, due_at as "dueAt" from schedule where id = any($1)');

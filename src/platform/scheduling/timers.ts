@@ -7,7 +7,7 @@ import type { Aggregate } from '../commit/aggregate.ts';
 import { causedBy, inTrace } from '../commit/caused.ts';
 import { type CommandKit, carryOut, type Plans } from '../commit/command-handler.ts';
 import { type Rejected, rejected } from '../commit/outcome.ts';
-import { type Plan, planOn, type Standing, standingAfter } from '../commit/plan.ts';
+import { type Loaded, loadedFrom, type Plan, planOn } from '../commit/plan.ts';
 import type { Event, Named } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
 import { eventsOf } from '../event-store/store.ts';
@@ -34,11 +34,11 @@ export const timer = <
   E extends Event,
   Code extends string,
   Birth extends E['type'],
-  R,
+  Row,
   Taken extends string = never,
 >(
   kit: CommandKit,
-  aggregate: Aggregate<State, Command, E, Code, Birth, R, Taken>,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
   { actor, commandAt }: Timer<Command>,
 ): Work['run'] => {
   const { streamPrefix, nextDue } = aggregate;
@@ -47,29 +47,29 @@ export const timer = <
     claim: Claim,
     stream: string,
     command: Command,
-  ): Promise<Plans<R | undefined, Taken> | Rejected<Code | 'lease-lost'>> => {
+  ): Promise<Plans<Row | undefined, Taken> | Rejected<Code | 'lease-lost'>> => {
     const [events, isHeld] = await Promise.all([kit.store.load(stream), claim.isHeld()]);
     if (!isHeld) return rejected('lease-lost');
     const past = eventsOf<E>(events);
     const newest = past.at(-1);
-    const standing = standingAfter(aggregate, past);
-    const dueAt = standing.state === undefined ? null : (nextDue?.(standing.state) ?? null);
+    const loaded = loadedFrom(aggregate, past);
+    const dueAt = loaded.state === undefined ? null : (nextDue?.(loaded.state) ?? null);
     const plans = (
-      plan: Plan<R | undefined, Taken>,
-      ...rows: Plans<R, Taken>['rows']
-    ): Plans<R | undefined, Taken> => ({
+      plan: Plan<Row | undefined, Taken>,
+      ...writes: Plans<Row, Taken>['writes']
+    ): Plans<Row | undefined, Taken> => ({
       kind: 'plans',
       plans: [plan],
       reliesOn: [],
-      rows: [...rows, claim.release],
+      writes: [...writes, claim.release],
     });
     if (newest === undefined || dueAt === null || Date.parse(dueAt) > Date.parse(claim.now)) {
-      const right = scheduleRow(dueAt, { id: claim.id, version: standing.version, streamPrefix });
-      return plans(unchanged(stream, command.type, standing), right);
+      const right = scheduleRow(dueAt, { id: claim.id, version: loaded.version, streamPrefix });
+      return plans(unchanged(stream, command.type, loaded), right);
     }
     // It may be weeks later: a trace of its own, linked to what set the time.
     const planned = await traced(`timer ${streamPrefix}`, { links: [newest.metadata.traceparent] }, (span) =>
-      planOn(kit, aggregate, claim.id, standing, command, inTrace(causedBy(newest, actor), span)),
+      planOn(kit, aggregate, claim.id, loaded, command, inTrace(causedBy(newest, actor), span)),
     );
     if (planned.kind === 'rejected') return planned;
     if (!planned.plan.done.changed) throw new Error(`${stream} was due at ${dueAt}, and nothing came of it`);
@@ -79,7 +79,7 @@ export const timer = <
   return async (claim) => {
     const stream = streamName(streamPrefix, claim.id);
     const command = commandAt(claim.now);
-    const outcome = await carryOut<R | undefined, Code | 'lease-lost', Taken>(kit, command.type, [stream], {}, () =>
+    const outcome = await carryOut<Row | undefined, Code | 'lease-lost', Taken>(kit, command.type, [stream], {}, () =>
       decide(claim, stream, command),
     );
     if (outcome.kind === 'done') return;
@@ -89,11 +89,11 @@ export const timer = <
 };
 
 /** The stream stays as it is, and must be at this version still. */
-const unchanged = <R>(
+const unchanged = <Row>(
   stream: string,
   command: string,
-  { row, version }: Standing<unknown, R>,
-): Plan<R | undefined, never> => ({
+  { row, version }: Loaded<unknown, Row>,
+): Plan<Row | undefined, never> => ({
   kind: 'plan',
   command,
   before: row,
@@ -101,5 +101,5 @@ const unchanged = <R>(
   append: { stream, expected: version, events: [] },
   take: [],
   release: [],
-  rows: [],
+  writes: [],
 });

@@ -69,7 +69,7 @@ export const openRawWriter = async (installation: Installation): Promise<RawWrit
         expected: (ours[0]?.version ?? 1) - 1,
         events: ours,
       }));
-      const commit = { appends, take: [], release: [], rows: [], idempotency: undefined };
+      const commit = { appends, take: [], release: [], writes: [], idempotency: undefined };
       await client.query('begin');
       const { rows } = await client.query('select append($1, $2, $3, $4, $5, $6)', [...appendArguments(era, [commit])]);
       const refused = Object.keys(rows[0]?.append?.refused ?? {});

@@ -77,7 +77,7 @@ export const commitsSuite = (bed: Bed): void => {
   describe('one command’s fault in a batch of 64 is its own', () => {
     const wrong = statement('test-wrong', 'delete from nowhere');
     const unexpected = statement('test-unexpected', 'select 1 from era');
-    const faults: readonly [what: string, told: string, rows: () => Commit['rows']][] = [
+    const faults: readonly [what: string, told: string, writes: () => Commit['writes']][] = [
       ['a row breaks a constraint', '23514', () => [row(1_000_000)]],
       ['a value does not fit its type', '22P02', () => [{ statement: INSERT, values: ['x', 'y', 1], expect: 1 }]],
       ['it has one row twice', '21000', () => [row(1, SAME), row(2, SAME)]],
@@ -85,10 +85,10 @@ export const commitsSuite = (bed: Bed): void => {
       ['it misses a row', 'missed', () => [{ statement: DELETE, values: [randomUUID()], expect: 1 }]],
       ['it finds a row too many', 'missed', () => [{ statement: unexpected, values: [], expect: 0 }]],
     ];
-    test.each(faults)('%s', async (_what, told, rows) => {
+    test.each(faults)('%s', async (_what, told, writes) => {
       const { executor } = bed.open().commands;
-      const good = upTo(63).map(() => ({ ...oneOf(), rows: [row(1)] }));
-      const bad = { ...oneOf(), rows: rows() };
+      const good = upTo(63).map(() => ({ ...oneOf(), writes: [row(1)] }));
+      const bad = { ...oneOf(), writes: writes() };
       const [badly, ...well] = await Promise.allSettled([bad, ...good].map((one) => executor.commit(one)));
       expect(well).toEqual(good.map(() => ({ status: 'fulfilled', value: ACCEPTED })));
       expect(await stored(good.flatMap(idsOf))).toBe(63);
@@ -129,7 +129,7 @@ export const commitsSuite = (bed: Bed): void => {
       const { executor } = bed.open().commands;
       const streams = upTo(3).map(() => freshStream());
       const [name, note] = [{ scope: 'name', value: randomUUID(), holder: 'x' }, row(7)];
-      const commit = { ...commitOf(...streams.map((stream) => appendTo(stream, 0, 2))), take: [name], rows: [note] };
+      const commit = { ...commitOf(...streams.map((stream) => appendTo(stream, 0, 2))), take: [name], writes: [note] };
       expect(await executor.commit(commit)).toEqual(ACCEPTED);
       const rows = await bed.sql('select tx from event where stream = any($1)', [streams]);
       expect(rows).toHaveLength(6);
@@ -148,10 +148,10 @@ export const commitsSuite = (bed: Bed): void => {
       const key = { principal: 'ada', route: 'r', key: randomUUID(), bodyHash: 'h', results: [] };
       const [first = '', second = ''] = streams;
       const rest = { take: [name], idempotency: key };
-      const stale = { ...commitOf(appendTo(first, 0), appendTo(second, 4)), ...rest, rows: [note] };
+      const stale = { ...commitOf(appendTo(first, 0), appendTo(second, 4)), ...rest, writes: [note] };
       expect(await executor.commit(stale)).toEqual({ verdict: 'stale' });
       const missing = { statement: DELETE, values: [randomUUID()], expect: 1 };
-      const failing = { ...commitOf(appendTo(first, 0), appendTo(second, 0)), ...rest, rows: [note, missing] };
+      const failing = { ...commitOf(appendTo(first, 0), appendTo(second, 0)), ...rest, writes: [note, missing] };
       expect(await executor.commit(failing)).toEqual({ verdict: 'missed' });
       const left = await bed.sql(
         `select 1 from event where stream = any($1) union all select 2 from note_list where id = $2

@@ -55,8 +55,8 @@ export const rebuildSuite = (bed: Bed): void => {
     const ids = Array.from({ length: count }, () => randomUUID());
     for (let n = 0; n < count; n += 500) {
       const some = ids.slice(n, n + 500);
-      const rows = some.map((id) => ({ upsert: noteTable, row: { id, version: 1, text: 'words', length: 5 } }));
-      const commit = { ...commitOf(...some.map((id) => appendTo(`note-${id}`, 0))), rows };
+      const writes = some.map((id) => ({ upsert: noteTable, row: { id, version: 1, text: 'words', length: 5 } }));
+      const commit = { ...commitOf(...some.map((id) => appendTo(`note-${id}`, 0))), writes };
       expect(await kit.commands.executor.commit(commit)).toMatchObject({ verdict: 'accepted' });
     }
     return ids;

@@ -13,7 +13,7 @@ import type { Instant } from '#contracts/schema.ts';
 import { causedBy, inTrace } from '#platform/commit/caused.ts';
 import { type CommandKit, handle } from '#platform/commit/command-handler.ts';
 import { rejected } from '#platform/commit/outcome.ts';
-import { standingAfter } from '#platform/commit/plan.ts';
+import { loadedFrom } from '#platform/commit/plan.ts';
 import { type RecordedEvent, streamName } from '#platform/event-store/event.ts';
 import { eventsOf } from '#platform/event-store/store.ts';
 import { refusalOf } from '#platform/resilience/refusal.ts';
@@ -58,7 +58,7 @@ export const deliverMail = (ports: DeliverPorts): Work['run'] => {
     const { commands } = ports;
     const stream = streamName(mails.streamPrefix, claim.id);
     const past = eventsOf<MailEvent>(await commands.store.load(stream));
-    const { state, version } = standingAfter(mails, past);
+    const { state, version } = loadedFrom(mails, past);
     const [birth, newest] = [past[0], past.at(-1)];
     const dueAt = state === undefined ? null : nextDue(state);
     if (birth?.event.type !== 'notification.requested' || !newest || dueAt === null || isBefore(claim.now, dueAt))
@@ -86,7 +86,7 @@ const notDue = async (
 ): Promise<void> => {
   const right = scheduleRow(dueAt, { id, version, streamPrefix: mails.streamPrefix });
   const appends = [{ stream, expected: version, events: [] }];
-  await executor.commit({ appends, rows: [right, release], take: [], release: [], idempotency: undefined });
+  await executor.commit({ appends, writes: [right, release], take: [], release: [], idempotency: undefined });
 };
 
 const attempt = async (
@@ -133,7 +133,7 @@ const settle = async (
   for (;;) {
     try {
       const context = inTrace(causedBy(newest, ACTOR), span);
-      const done = await handle(commands, mails, claim.id, command, context, { rows: [claim.release] }, ours);
+      const done = await handle(commands, mails, claim.id, command, context, { writes: [claim.release] }, ours);
       if (done.kind === 'done') tell(logger, done.stream, done.row);
       return; // refused, it is another's by now, or was settled
     } catch (error) {

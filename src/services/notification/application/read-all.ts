@@ -44,7 +44,9 @@ export const readAll = async (
         const plans = planned.filter((one) => one.kind === 'plan').filter(({ done }) => done.changed);
         const [first, ...others] = plans;
         marked = plans.length;
-        return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
+        return first
+          ? { kind: 'plans', plans: [first, ...others], reliesOn: [], writes: [] }
+          : rejected('nothing-left');
       },
     );
     if (outcome.kind !== 'done') continue; // another was faster, and left nothing of these

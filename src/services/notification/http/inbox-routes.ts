@@ -167,6 +167,6 @@ const readThemAll = (
 const keep = async (executor: Executor, keyed: Keyed, { count, one }: ReadAll): Promise<boolean> => {
   const results = [{ stream: COUNTED, version: count }, ...(one ? [one] : [])];
   const idempotency = { ...keyed, results };
-  const { verdict } = await executor.commit({ appends: [], take: [], release: [], rows: [], idempotency });
+  const { verdict } = await executor.commit({ appends: [], take: [], release: [], writes: [], idempotency });
   return verdict === 'accepted';
 };

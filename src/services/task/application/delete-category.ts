@@ -43,7 +43,7 @@ export const deleteCategory = async (
     const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
     const outcome = await carryOut<unknown, 'nothing-left', never>(commands, 'LeaveCategory', streams, {}, async () => {
       const [first, ...others] = await leave(ids);
-      return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], rows: [] } : rejected('nothing-left');
+      return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], writes: [] } : rejected('nothing-left');
     });
     return outcome.kind === 'done' ? outcome.published : undefined;
   };
@@ -63,7 +63,7 @@ export const deleteCategory = async (
         if (inside.length > AT_ONCE) return rejected('too-many-tasks');
         // A task that is put into it meanwhile makes the commit miss, and be decided again.
         const empty = { statement: anyTaskInCategory, values: [id], expect: 0 };
-        return { kind: 'plans', plans: [planned, ...(await leave(inside))], reliesOn: [], rows: [empty] };
+        return { kind: 'plans', plans: [planned, ...(await leave(inside))], reliesOn: [], writes: [empty] };
       },
     );
     if (outcome.kind === 'done') return { ...outcome, published: together([published, outcome.published]) };

@@ -41,7 +41,7 @@ export const authenticateUser = async (
   if (verdict === 'wrong' || login === undefined) return 'invalid-credentials';
   await guesses.forget(emailKey(email));
   const { passwordHash, ...user } = login;
-  const rows = verdict === 'outdated' ? [rehashedCredential(user.id, passwordHash, await hasher.hash(password))] : [];
+  const writes = verdict === 'outdated' ? [rehashedCredential(user.id, passwordHash, await hasher.hash(password))] : [];
   const command = { type: 'AuthenticateUser', userId: user.id, method: 'password' } as const;
   const outcome = await handle(
     commands,
@@ -49,7 +49,7 @@ export const authenticateUser = async (
     sessionId,
     command,
     { ...context, actor: user.id },
-    { isNew: true, rows },
+    { isNew: true, writes },
   );
   if (outcome.kind !== 'done') throw new Error(`a new session was answered with ${outcome.kind}`);
   const principal = { userId: user.id, sessionId, roles: [] };

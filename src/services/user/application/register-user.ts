@@ -50,7 +50,7 @@ export const registerUser = async (
   const credential = newCredential(id, await hasher.hash(password));
   return handle(commands, users, id, { type: 'RegisterUser', email, username }, context, {
     isNew: true,
-    rows: [credential],
+    writes: [credential],
   });
 };
 

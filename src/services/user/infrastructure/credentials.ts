@@ -1,6 +1,6 @@
 /** Password hashes: rows of record, written in the commit of the command that changed them. */
 import type { UserId } from '#contracts/user.ts';
-import type { Row } from '#platform/commit/commit.ts';
+import type { RowWrite } from '#platform/commit/commit.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { type UserProfile, userProfileTable } from '../read-models/user-profile.ts';
 
@@ -24,13 +24,13 @@ const RESERVED = statement(
   `select scope from reservation where (scope = 'email' and value = $1) or (scope = 'username' and value = $2)`,
 );
 
-export const newCredential = (userId: UserId, hash: string): Row => ({
+export const newCredential = (userId: UserId, hash: string): RowWrite => ({
   statement: INSERT,
   values: [userId, hash],
   expect: 1,
 });
 /** The same password under today's scheme. A password that changed meanwhile stays as it is: the commit misses. */
-export const rehashedCredential = (userId: UserId, from: string, to: string): Row => ({
+export const rehashedCredential = (userId: UserId, from: string, to: string): RowWrite => ({
   statement: REHASH,
   values: [userId, from, to],
   expect: 1,
