@@ -55,7 +55,8 @@ const helpOf = (command: string): string => {
   helps.set(command, help);
   return help;
 };
-const SETTINGS = Object.keys(Environment.properties);
+/** Node's own beside ours. */
+const SETTINGS = [...Object.keys(Environment.properties), 'NODE_EXTRA_CA_CERTS'];
 const dockerfile = text('Dockerfile');
 
 describe.each(FILES)('%s', (file) => {
@@ -165,6 +166,12 @@ describe('compose.yaml', () => {
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
     for (const port of ['8000', '8080', '5050', '8025']) expect(text('README.md')).toContain(`localhost:${port}`);
   });
+  test.each(['compose.yaml', 'docker-compose.prod.yml'])('gives each copy a name of its own: %s', (file) => {
+    for (const { name, entrypoint, environment } of servicesOf(file).filter((one) => one.command?.[0] === 'start')) {
+      expect(entrypoint?.join(' '), name).toContain('INSTANCE_ID=$$(hostname) exec node ');
+      expect(Object.keys(environment ?? {}), name).not.toContain('INSTANCE_ID');
+    }
+  });
   test('advertises the broker inside and outside', () => {
     const { environment = {} } = read('compose.yaml').services.kafka ?? {};
     expect(environment.KAFKA_ADVERTISED_LISTENERS).toBe('INSIDE://kafka:29092,HOST://localhost:9092');
@@ -227,8 +234,38 @@ describe('docker-compose.prod.yml', () => {
       ['gateway', [`127.0.0.1:\${GATEWAY_PORT:-8000}:8000`]],
     ]);
     expect(read(file).networks?.inside?.internal).toBe(true);
-    for (const name of ['postgres', 'redis', 'kafka-1', 'user', 'task'])
-      expect(named(name)?.networks, name).toEqual(['inside']);
+    const confined = services.filter(({ networks }) => networks?.join() === 'inside').map(({ name }) => name);
+    expect(confined).toEqual(['postgres', 'redis', 'kafka-1', 'kafka-2', 'kafka-3', 'roles']);
+  });
+  test('lets what speaks to a broker, a collector or a mail server reach one that is elsewhere, with its certificates', () => {
+    for (const name of ['migrate', 'topics', 'user', 'task', 'notification', 'gateway']) {
+      expect(named(name)?.networks, name).toEqual(['inside', 'outside']);
+      expect(named(name)?.volumes, name).toEqual(['./deploy/certificates:/certificates:ro']);
+      for (const setting of ['KAFKA_TLS', 'NODE_EXTRA_CA_CERTS', 'OTEL_EXPORTER_OTLP_ENDPOINT'])
+        expect(named(name)?.environment?.[setting], `${setting} of ${name}`).toBe(`\${${setting}:-}`);
+    }
+  });
+  test('hands on what people may set of a process of ours, but for what the file itself decides', () => {
+    const decided = [
+      ...[
+        'HOST',
+        'PORT',
+        'USER_PORT',
+        'TASK_PORT',
+        'NOTIFICATION_PORT',
+        'INSTANCE_ID',
+        'DATA_DIR',
+        'DB_PORT',
+        'DB_NAME',
+      ],
+      ...['USER', 'TASK', 'NOTIFICATION', 'KEYS'].flatMap((whose) =>
+        ['HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'].map((what) => `${whose}_DB_${what}`),
+      ),
+      ...['REDIS_PORT', 'REDIS_TLS', 'RATE_LIMITS', 'PASSWORD_COST', 'FAIL_POINT'],
+      ...['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_SERVICE_NAME'], // there is one protocol, and each process has its own name
+    ];
+    const handed = new Set(services.filter(isOurs).flatMap(({ environment = {} }) => Object.keys(environment)));
+    expect(SETTINGS.filter((name) => !handed.has(name) && !decided.includes(name))).toEqual([]);
   });
   test('runs two of each service behind it', () => {
     for (const name of ['user', 'task', 'notification']) expect(named(name)?.deploy?.replicas, name).toBe(2);
@@ -245,7 +282,7 @@ describe('docker-compose.prod.yml', () => {
       for (const id of ['1', '2', '3'])
         expect(environment?.KAFKA_CONTROLLER_QUORUM_VOTERS).toContain(`${id}@kafka-${id}:29093`);
     }
-    expect(named('topics')?.environment?.KAFKA_TOPIC_REPLICAS).toBe('3');
+    expect(named('topics')?.environment?.KAFKA_TOPIC_REPLICAS).toBe(`\${KAFKA_TOPIC_REPLICAS:-3}`);
   });
 });
 
