@@ -76,7 +76,7 @@ export const openTransport = (origin: string, host: string): Transport => {
   };
 };
 
-/** Reads on for what nobody wants, a little, so that its connection can be used again. */
+/** Reads an answer that nobody wants to its end, where that is near: its connection can be used again then. */
 export const discard = async ({ body }: UpstreamAnswer, ms: number): Promise<void> => {
   const bounds = { limit: MOST_DISCARDED, signal: AbortSignal.timeout(ms) };
   await body.dump(bounds).catch(() => body.destroy()); // it is longer, or slower, than a connection is worth

@@ -8,6 +8,7 @@ export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 export type Erased = { readonly erased: true };
 /** A field that is sealed with its subject's key. Whoever reads it must say what an erased one means to them. */
 export type Personal<T> = T | Erased;
+/** Whether a personal field reads as erased. */
 export const isErased = (value: unknown): value is Erased =>
   typeof value === 'object' && value !== null && 'erased' in value && value.erased === true;
 /** The clear value, or null once its subject is erased: for rows and answers, where both look the same. */
@@ -43,7 +44,9 @@ export type Named = { readonly type: string };
 
 /** A wish refused, by a stable code; a value, never thrown. */
 export type Rejection<Code extends string = string> = { readonly rejected: Code };
+/** What a decider answers instead of events. */
 export const reject = <const Code extends string>(rejected: Code): Rejection<Code> => ({ rejected });
+/** Whether a decider refused. No other answer of it has a field `rejected`. */
 export const isRejection = <Code extends string>(value: object): value is Rejection<Code> => 'rejected' in value;
 
 /**

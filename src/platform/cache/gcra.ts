@@ -18,6 +18,7 @@ export type Allowance = {
   readonly retryAfter: number;
 };
 
+/** How many ms of the window one request takes up. */
 export const stepOf = ({ quota, window }: Limit): number => (window * 1_000) / quota;
 
 /** `ahead`: ms that what was done reaches into the future, after the request was counted or refused. */

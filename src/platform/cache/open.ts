@@ -45,7 +45,7 @@ export const openShared = (config: Config, logger: Logger, secret?: string): Sha
   };
 };
 
-/** Whoever asks nothing that is kept is no miss. */
+/** Counts hits and misses; a process without a cache has none to count. */
 const counting = (cache: Cache): Cache => {
   if (cache === NO_CACHE) return cache;
   return {

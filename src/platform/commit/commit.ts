@@ -54,6 +54,10 @@ export type Verdict =
 
 /** What a commit needs for itself while it runs, and what it shares with others that only rely on it. */
 export type Claims = { readonly own: readonly string[]; readonly shared: readonly string[] };
+/**
+ * What two commits must not both change in one batch: streams with events, reservations, the idempotency key. Streams
+ * that are only relied on (guards) are shared.
+ */
 export const claimsOf = ({ appends, take, release, idempotency }: Commit): Claims => ({
   own: [
     ...appends.filter(({ events }) => events.length > 0).map(({ stream }) => stream),

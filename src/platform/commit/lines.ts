@@ -15,6 +15,7 @@ export type Lines = {
   close(): Promise<void>;
 };
 
+/** No line at first; one is opened whenever none is kept. What `admit` rejects with, `take` rejects with. */
 export const createLines = (database: Database): Lines => {
   const idle: Line[] = [];
   const open = async (): Promise<Line> => {

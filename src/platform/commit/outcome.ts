@@ -36,6 +36,7 @@ export type Stale = {
 export type Repeated = { readonly kind: 'seen' | 'in-flight' };
 
 export type Outcome<Row, Code extends string> = CarriedOut<Row> | Rejected<Code> | Stale | Repeated;
+/** The outcome of a refused command. `errors` say which of its fields are to blame, where some are. */
 export const rejected = <const Code extends string>(code: Code, ...errors: InputError[]): Rejected<Code> =>
   errors.length > 0 ? { kind: 'rejected', code, errors } : { kind: 'rejected', code };
 

@@ -16,6 +16,7 @@ export class QueueTooLong extends Error {
 }
 const PATIENCE = 2_000;
 
+/** An empty queue, for one process: what other processes write to the same streams does not wait here. */
 export const createStreamQueue = (): StreamQueue => {
   const tails = new Map<string, Promise<void>>();
   return {

@@ -38,6 +38,10 @@ export const readConfig = (role: Role = 'all'): Config => {
   return parseConfig(process.env, role);
 };
 
+/**
+ * Every setting, parsed; an empty one counts as absent. Throws ConfigurationError, which names all faults at once and
+ * quotes no value.
+ */
 export const parseConfig = (environment: Readonly<Record<string, string | undefined>>, role: Role = 'all'): Config => {
   const values: Record<string, unknown> = {};
   for (const name of Object.keys(Environment.properties)) {

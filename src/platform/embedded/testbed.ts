@@ -52,6 +52,7 @@ export const testbed = () => {
 };
 
 type Connection = EmbeddedPostgres['connection'];
+/** The rows that one text of SQL answers, on a connection of its own. Rejects where there is no server. */
 export const query = async (connection: Connection, text: string): Promise<readonly Record<string, unknown>[]> => {
   const client = new pg.Client({ ...connection, database: 'postgres' });
   client.on('error', () => undefined);
@@ -63,6 +64,7 @@ export const query = async (connection: Connection, text: string): Promise<reado
   }
 };
 
+/** Looks every 20 ms until it holds. Rejects after 15 s. */
 export const until = async (holds: () => Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 15_000;
   while (!(await holds())) {

@@ -17,6 +17,7 @@ import { sourcesOf } from './consumers.ts';
 export type Written = Published & { readonly source: string };
 /** A consumer at one source of what it hears. */
 export type Hearing = { readonly consumer: string; readonly source: string; readonly topics: readonly string[] };
+/** Whom a read may have to wait for: each consumer once for every source of events that it handles. */
 export const hearingsOf = (catalog: EventCatalog, consumers: readonly Consumer[]): readonly Hearing[] =>
   consumers.flatMap((consumer) => sourcesOf(catalog, consumer).map((heard) => ({ consumer: consumer.name, ...heard })));
 

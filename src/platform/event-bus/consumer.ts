@@ -40,7 +40,7 @@ export type Consumer = {
   ) => Promise<readonly RowWrite[]>;
   /**
    * Handles events in their order, and has `commit` write what comes of them, once. Throws what is wrong with an event;
-   * it must not throw for anything that is as it may be.
+   * an outcome that is to be expected, such as a foreseen rejection, must not throw.
    */
   readonly handle: <V>(
     kit: ConsumerKit,

@@ -44,6 +44,7 @@ export type ConsumerHealth = Post & Stand & { readonly status: 'ok' | 'degraded'
 const LATE = 30_000;
 const PAUSE_WHERE_CONTENDED = 5;
 
+/** A loop and a lease for each consumer at each of its sources. Throws for a type that is no public event. */
 export const openConsumers = (options: ConsumersOptions): Consumers => {
   const { database, bus, catalog, consumers, logger } = options;
   const posts = consumers.flatMap((consumer) =>
@@ -174,7 +175,7 @@ const portsOf = (
   };
 };
 
-/** The clocks are two: the database's of the producer, and ours. */
+/** `recordedAt` is of the producer's database, now is of ours: two clocks that differ must not give a negative time. */
 const measure = ({ consumer, source }: Post, events: readonly Delivered[]): void => {
   metrics.consumed.inc({ consumer, source }, events.length);
   const now = Date.now();

@@ -3,8 +3,8 @@
  * them since. Looking changes nothing. Both ways to move one go under its lane's revision, so that a process that is at
  * it in this very moment cannot commit over what was said here:
  *
- *   redrive   makes the key due now, with all its attempts before it. The process that reads for the consumer does it, as
- *             it does every attempt; whatever is under way counts for nothing and is done again
+ *   redrive   makes the key due now and counts its attempts from 0 again. The process that reads for the consumer does it,
+ *             as it does every attempt; whatever is under way counts for nothing and is done again
  *   discard   deals with the first event, or all of them, without an effect. What is left becomes due at once
  */
 import type { RowWrite } from '../commit/commit.ts';

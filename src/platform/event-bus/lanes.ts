@@ -69,7 +69,9 @@ export type ParkedKey = {
 };
 export const NO_CHANGE: Change = { moves: [], park: [], queue: [] };
 
+/** What a lane is called where lanes are looked up. */
 export const laneName = (topic: string, lane: number): string => `${topic}/${lane}`;
+/** A lane as it stands; one without a row stands where the consumer began, at revision 0. */
 export const laneAt = ({ lanes, start }: Standing, topic: string, lane: number): Lane =>
   lanes.get(laneName(topic, lane)) ?? { position: start, revision: 0, parked: new Set() };
 
@@ -147,6 +149,7 @@ export const afterChange = (
   return { ...standing, lanes, cursors: cursorsAfter(standing, cursors) };
 };
 
+/** The cursors once some have moved. What did not move stays. */
 export const cursorsAfter = ({ cursors }: Standing, moves: readonly CursorMove[]): Standing['cursors'] =>
   moves.length === 0 ? cursors : new Map([...cursors, ...moves.map(({ part, to }) => [part, to] as const)]);
 

@@ -35,6 +35,10 @@ const LAG = statement('published-lag', 'select events, oldest, now() as now from
 
 type PublishedRow = Envelope & FeedPosition & { readonly topic: string; readonly key: string };
 
+/**
+ * The bus over these sources, by name; throws for any other. A source is connected to when it is first read, over one
+ * connection with the rights of an event reader.
+ */
 export const openLogBus = (sources: Readonly<Record<string, Source>>, applicationName: string): EventBus => {
   const opened = new Map<string, Database>();
   const sourceOf = (name: string): Source => {

@@ -30,10 +30,15 @@ const MINUTE = 60_000;
 export const KEYS = 20;
 const SHARE = 0.05;
 
+/**
+ * With so many more events handled and keys parked; a new minute begins with them once the last is over. `now` is in
+ * ms.
+ */
 export const counted = (breaker: Breaker, now: number, events: number, parked: number): Breaker =>
   now - breaker.since >= MINUTE
     ? { since: now, events, parked }
     : { since: breaker.since, events: breaker.events + events, parked: breaker.parked + parked };
 
+/** Whether new events shall wait. It closes by itself when the minute is over. */
 export const isOpen = (breaker: Breaker, now: number): boolean =>
   now - breaker.since < MINUTE && breaker.parked > Math.max(KEYS, SHARE * breaker.events);

@@ -10,6 +10,9 @@ export type Patience = {
   /** Something was: what comes next is likely to come soon. */
   readonly reset: () => void;
 };
+/**
+ * Waits double from 2 ms to 250 ms while nothing is there. A notice ends a wait, and makes the next one short again.
+ */
 export const createPatience = (listener: ReturnType<Signal['listen']>): Patience => {
   let wait = FIRST_WAIT;
   const reset = (): void => {

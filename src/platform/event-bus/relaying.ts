@@ -116,6 +116,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export const topicsOfSource = (source: string): readonly string[] => [`${source}.events`, `${source}.events.private`];
 
+/**
+ * Publishes nothing before `start`. Of several relays of a source, one holds the lease and publishes; the others stand
+ * by.
+ */
 export const openRelay = (options: RelayOptions): Relay => {
   const { source, database, publisher, committed, logger, failPoint = () => undefined } = options;
   const stopping = new AbortController();
@@ -272,6 +276,7 @@ const portsOf = (
   };
 };
 
+/** How far the feed was published, and the last place in each lane. Throws where the schema has no relay. */
 export const readCheckpoint = async (database: Database): Promise<Checkpoint> => {
   const [row] = await database.read<CheckpointRow>(CHECKPOINT, []);
   if (row === undefined) throw new Error('there is no relay in this schema: run `taskwire migrate`');

@@ -266,7 +266,10 @@ type Attempt =
   | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
-/** Throws what is nobody's fault but the moment's: it is worth another try of the same. */
+/**
+ * Rethrows what carries a refusal (the database, a key or a lock is away): the same slice is worth another try. Any other
+ * error is the event's, and is answered.
+ */
 const attemptTo = async (ports: RunnerPorts, change: Change, events: readonly Delivered[]): Promise<Attempt> => {
   try {
     for (let attempt = 0; attempt < TRIES; attempt += 1) {

@@ -7,6 +7,9 @@ import { MOST_LINKS, traced } from '../telemetry/tracing.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import type { Post } from './positions.ts';
 
+/**
+ * Sends under a producer’s span that links what it sends, 64 events at the most. Answers and rejects as `send` does.
+ */
 export const tracedSend = (source: string, deliveries: readonly Delivery[], send: () => Promise<void>): Promise<void> =>
   traced(
     `send ${source}.events`,
@@ -29,6 +32,7 @@ const tracesOf = (deliveries: readonly Delivery[]) =>
 /** Metadata is text as long as nobody handles it. */
 const traceparentIn = (metadata: string): string | undefined => /"traceparent":\s*"([^"]+)"/.exec(metadata)?.[1];
 
+/** Handles under a consumer’s span that links the events. Answers and rejects as `handle` does. */
 export const tracedSlice = <T>(
   { consumer, source }: Post,
   events: readonly Delivered[],

@@ -59,4 +59,5 @@ export type RecordedEvent<E extends Event = Event> = {
 
 /** `task-<id>`: the stream of one aggregate. */
 export const streamName = (prefix: string, id: string): string => `${prefix}-${id}`;
+/** The id in a stream’s name: all behind the first hyphen, so a prefix must have none. */
 export const streamId = (stream: string): string => stream.slice(stream.indexOf('-') + 1);

@@ -67,5 +67,6 @@ export const sealedExample = (schema: JsonSchema, data: unknown, place: string):
   return Object.fromEntries(fields);
 };
 
+/** Whether any field is personal, however deep in objects it lies. */
 export const hasPersonal = (schema: JsonSchema): boolean =>
   schema['x-personal'] === true || Object.values(schema.properties ?? {}).some(hasPersonal);

@@ -82,6 +82,7 @@ type Row = Omit<StoredEvent, 'at' | 'metadata'> & FeedPosition & { readonly meta
 type PublishedRow = FeedPosition & { readonly topic: string; readonly lane: number };
 const stored = ({ era, tx, position, ...event }: Row): StoredEvent => ({ ...event, at: { era, tx, position } });
 
+/** Reads alone: what is appended goes through the executor. Opens the era of today’s cluster before its first read. */
 export const openEventStore = (database: Database, catalog: EventCatalog, keys: KeyRing): EventStore => {
   // After a restore the old cluster's transaction ids may lie beyond this one's: the era that tells them apart is opened
   // by whoever comes first, reader or writer.

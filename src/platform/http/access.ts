@@ -9,6 +9,7 @@ import { refuse } from './problems.ts';
 type Access = 'public' | 'user' | 'operator';
 /** Who watches over the process: whoever carries this token, or everybody, or nobody. */
 export type Operators = { readonly token: string } | 'everybody' | 'nobody';
+/** Without METRICS_TOKEN: nobody in production, everybody elsewhere. */
 export const operatorsOf = ({
   METRICS_TOKEN: token,
   production,
@@ -25,6 +26,10 @@ declare module 'fastify' {
   }
 }
 
+/**
+ * Throws for a route that is added without an access. Sets `request.principal` on routes of users; throws
+ * `unauthenticated` before a body is read.
+ */
 export const guardRoutes = (app: FastifyInstance, { verifier, logger, operators }: Doorkeeper): void => {
   app.decorateRequest('principal', undefined);
   app.addHook('onRoute', ({ config, method, url }) => {

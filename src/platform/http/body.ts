@@ -7,6 +7,10 @@ import { invalidInput, refuse } from './problems.ts';
 const MAX_DEPTH = 32;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/**
+ * Takes JSON and merge patches and nothing else. An empty body is undefined. Throws HttpProblem: unsupported-media-
+ * type, malformed-json, too-deep, invalid-input.
+ */
 export const readJsonBodies = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(

@@ -51,6 +51,10 @@ export type CommandRoute<Row, Code extends string, Resource extends object> = {
   readonly inSteps?: boolean;
 };
 
+/**
+ * A command that a request gives: the request is its cause, its correlation and its trace; the clock and new ids are
+ * real.
+ */
 export const contextOf = (request: FastifyRequest, actor: string): CommandContext => ({
   correlationId: request.id,
   causationId: request.id,

@@ -27,6 +27,10 @@ export const LONGEST_TOKENS = 8_000;
 type Compact = readonly [string, Place, Readonly<Record<string, readonly (readonly [number, ...Place])[]>>];
 type Place = readonly [number, string, number];
 
+/**
+ * Tokens sealed under the newest of the secrets, opened under any. `read` throws invalid-input for what is none of
+ * them.
+ */
 export const createConsistencyTokens = (secret: string): ConsistencyTokens => {
   const { seal, open } = createSeal(secret, 'consistency tokens');
   return {

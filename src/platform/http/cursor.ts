@@ -14,6 +14,7 @@ export type CursorCodec = {
   read(cursor: string, binding: unknown): Place;
 };
 
+/** Cursors sealed under the newest of the secrets, opened under any: a client can neither read nor make one. */
 export const createCursorCodec = (secret: string): CursorCodec => {
   const { seal, open } = createSeal(secret, 'cursors');
   const hash = (binding: unknown) =>

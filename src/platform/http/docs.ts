@@ -114,6 +114,10 @@ export type Described = {
   readonly problems: () => Promise<ProblemTable>;
 };
 
+/**
+ * Mounts the pages and documents about the API, for everybody: /docs, /openapi.json, /problems. The reference is made
+ * at the first visit.
+ */
 export const serveDocs = (app: HttpApp, { title, openapi, problems }: Described): void => {
   const hidden = { config: { access: 'public' as const }, schema: { hide: true } };
   app.get('/openapi.json', hidden, openapi);

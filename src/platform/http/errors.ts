@@ -45,6 +45,7 @@ const isFastifyError = (error: unknown): error is FastifyError =>
   error instanceof Error && ('code' in error || 'validation' in error);
 
 type Asked = { readonly id: string; readonly url: string; readonly traceId: string };
+/** RFC 9457, as JSON. `instance` is the address without its query, which may hold something private. */
 export const problemDocument = ({ code, problem, extras }: HttpProblem, { id, url, traceId }: Asked): string =>
   JSON.stringify({
     type: `/problems/${code}`,
@@ -69,6 +70,9 @@ const sendProblem = (request: FastifyRequest, reply: FastifyReply, refusal: Http
     .send(problemDocument(refusal, { id, url: originalUrl, traceId: trace.traceId }));
 };
 
+/**
+ * Every error becomes a problem document. An unforeseen one is `internal-error`, and only the log tells what it was.
+ */
 export const answerErrors = (app: FastifyInstance, logger: Logger): void => {
   app.setErrorHandler((error, request, reply) => {
     const refusal = problemOf(error, request.body);

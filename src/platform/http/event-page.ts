@@ -10,6 +10,7 @@ import { busKeyOf, type DescribedEvent, type EventsDescription } from './asyncap
 import { type Html, html } from './html.ts';
 import { page } from './page.ts';
 
+/** The page of /docs/events: a whole HTML document. */
 export const eventPage = (description: EventsDescription): string => {
   const events = Object.entries(description.events);
   const topics = [...Map.groupBy(events, ([, { topic }]) => topic)];

@@ -2,6 +2,7 @@
 export type Html = { readonly markup: string };
 type Filling = string | number | Html | readonly Html[];
 
+/** A template’s tag. A list of `Html` is put in one behind the other. */
 export const html = (words: TemplateStringsArray, ...fillings: readonly Filling[]): Html => ({
   markup: String.raw({ raw: words }, ...fillings.map(markupOf)),
 });

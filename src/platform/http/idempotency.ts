@@ -71,5 +71,6 @@ const finalOf = <T>(attempt: Attempt<T>): T => {
   if ('refusal' in attempt) throw attempt.refusal;
   return attempt.final;
 };
+/** The problem of a second request under a key whose first is not over; worth another try in a second. */
 export const idempotencyInFlight = (): HttpProblem =>
   refuse('idempotency-in-flight', { headers: { 'retry-after': '1' } });

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { refuse } from './problems.ts';
 
+/** A strong one, in its quotes. */
 export const etagOf = (version: number): string => `"${version}"`;
 
 /** The version that the client insists on; undefined when it does not. `*` asks only that there is one. */

@@ -141,6 +141,7 @@ export const pick = <Code extends string, Some extends Code>(
   ...codes: readonly Some[]
 ): ProblemTable => Object.fromEntries(codes.map((code) => [code, problems[code]]));
 
+/** A problem of the platform, to be thrown. `extras` replace its words, and add members, errors and headers. */
 export const refuse = (code: PlatformCode, extras: ProblemExtras = {}): HttpProblem =>
   new HttpProblem(code, PLATFORM_PROBLEMS[code], extras);
 /** A refusal of input that the schema let through. */

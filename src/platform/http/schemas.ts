@@ -38,6 +38,7 @@ const ProblemDocument = Type.Object(
   { title: 'Problem', description: 'RFC 9457' },
 );
 
+/** The schema of a page of a list, whose items have this one. */
 export const listOf = (item: TSchema) =>
   Type.Object({
     items: Type.Array(item),

@@ -36,6 +36,10 @@ const BODY_LIMIT = 256 * 1024;
 /** Of all that a request is made of, headers and body; the problem request-too-slow names it. */
 const REQUEST_TIMEOUT = 30_000;
 
+/**
+ * A server with every convention installed (ids, limits, access, bodies, errors) and no route. Does not listen. Routes
+ * are added before `ready()`.
+ */
 export const createHttpApp = async (options: {
   readonly verifier: TokenVerifier;
   readonly logger: Logger;

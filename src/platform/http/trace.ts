@@ -37,6 +37,10 @@ const traceOf = ({ headers, id, method, protocol, routeOptions }: FastifyRequest
   return { traceId, traceparent: span.traceparent, span };
 };
 
+/**
+ * Every request has an id, a trace and a span from its first hook on; the answer carries the id, and the security
+ * headers.
+ */
 export const nameRequests = (app: FastifyInstance): void => {
   app.decorateRequest('trace');
   app.addHook('onRequest', (request, reply, done) => {

@@ -5,6 +5,10 @@ import { newId } from '../keys/ids.ts';
 import { problemDocument } from './errors.ts';
 import { refuse } from './problems.ts';
 
+/**
+ * For what Node gave up parsing: writes the problem to the socket by hand, and closes it. A peer that has gone gets
+ * nothing.
+ */
 export const answerUnreadable = (error: Error & { readonly code?: string }, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const refusal = refuse(codeOf(error.code));

@@ -14,6 +14,7 @@ export type Welcome = {
   readonly entries: () => Promise<readonly Entry[]>;
 };
 
+/** Mounts the front page at /, for everybody. */
 export const serveWelcome = (app: HttpApp, { about, beginning, entries }: Welcome): void => {
   app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
     const more = (await entries()).map(({ href, words }) => html`<li><a href="${href}">${words}</a></li>\n`);

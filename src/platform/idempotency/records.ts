@@ -21,6 +21,7 @@ const FORGET = statement(
      select ctid from idempotency where created_at < now() - interval '24 hours' limit 1000)) returning 1`,
 );
 
+/** Of one service, over its own database. `find` answers undefined for a key that is free. */
 export const idempotencyRecords = (database: Database): IdempotencyRecords => ({
   find: async ({ principal, route, key }) => (await database.read<DoneBefore>(FIND, [principal, route, key]))[0],
   forgetOld: async () => {

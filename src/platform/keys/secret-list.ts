@@ -6,6 +6,7 @@ import { createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:cryp
 
 type NewestFirst<T> = readonly [newest: T, ...older: T[]];
 
+/** The secrets of a setting, which has them with commas between. A setting without any gives one empty secret. */
 export const secretsIn = (setting: string): NewestFirst<string> => {
   const [newest = '', ...older] = setting.split(',');
   return [newest, ...older];

@@ -10,6 +10,10 @@ export type Wrapping = {
 };
 type Unwrapped = { readonly key: Buffer; readonly under: number };
 
+/**
+ * AES-256-GCM with the subject as associated data: a wrapped key opens for nobody else. `masterKey` is a list of
+ * secrets (secret-list.ts).
+ */
 export const createWrapping = (masterKey: string): Wrapping => {
   const secrets = keysFor(masterKey, 'subject keys');
   return {

@@ -13,6 +13,7 @@ export type Signal = {
   listen(): Listener;
 };
 
+/** Nobody listens at first; a notice that nobody hears is lost. */
 export const createSignal = (): Signal => {
   const hear = new Set<() => void>();
   return {

@@ -85,6 +85,10 @@ export const act = <
   },
 });
 
+/**
+ * A consumer from a policy. State, commands and positions are one commit. A rejection that the act did not foresee
+ * throws: it is the event’s fault.
+ */
 export const policy = <State extends ProjectedRow, E extends Event, Wish>(
   name: string,
   { begins, maxAge, state, react, act }: Policy<State, E, Wish>,

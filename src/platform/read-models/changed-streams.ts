@@ -8,6 +8,7 @@ export type Moment = { readonly era: number; readonly snapshot: string };
 
 const NOW = 'select pg_current_snapshot()::text as snapshot';
 
+/** What is committed as this session looks now. Throws where the store does not tell. */
 export const momentNow = async (session: Session): Promise<Moment> => {
   const [era, now] = await Promise.all([
     session.query<{ era: number }>(CURRENT_ERA),

@@ -13,6 +13,10 @@ export type ReadModel<Row, E extends Event> = {
   readonly apply: (row: Row | undefined, event: E, meta: Meta) => Row;
 };
 
+/**
+ * A fold whose row carries its stream’s version. Its `apply` throws where a stream begins or goes on with an event
+ * that cannot come there.
+ */
 export const readModel = <Row extends Folded, E extends Event, Birth extends E['type']>(
   table: Table<Row>,
   handlers: Evolve<Unversioned<Row>, E, Birth>,

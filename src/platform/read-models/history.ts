@@ -16,6 +16,7 @@ export type HistoryEntry = {
 /** Fields that every event changes: they are told by the entry itself. */
 const TOLD_BY_THE_ENTRY = new Set(['id', 'version', 'updatedAt']);
 
+/** The events of one stream, from its first on, as changes of the resource that `present` shows; oldest first. */
 export const historyOf = <Row, E extends Event>(
   readModel: Pick<ReadModel<Row, E>, 'apply'>,
   present: (row: Row) => object,

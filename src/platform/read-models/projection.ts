@@ -109,7 +109,7 @@ export const loadRows = async <Row extends ProjectedRow, E extends Event>(
 
 /** A row as it was loaded, with what tells whether it still is so. */
 type Marked<Row> = Row & { readonly mark: string };
-// What is left of it is the row: that the mark came along is the affair of nobody who folds.
+// The rest is the row: folds never see the mark.
 const unmarked = <Row>({ mark: _, ...row }: Marked<Row>): Row => row as object as Row;
 
 /** What a fold or policy may know of an event beside its data. `late` is for policies to find out. */

@@ -7,6 +7,7 @@ export class RebuildRunning extends Error {
   override readonly name = 'RebuildRunning';
 }
 
+/** Under which name a table is made anew beside itself. */
 export const copyName = (name: string): string => `${name}_rebuild`;
 
 /** The same in every process, for the table of this name in this schema. */

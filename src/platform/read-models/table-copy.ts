@@ -60,6 +60,7 @@ const SHAPE = statement(
    ) as shape from pg_class c where c.oid = to_regclass($1)`,
 );
 
+/** As the database knows the table, not as our columns declare it. Throws where there is none of that name. */
 export const shapeOf = async (session: Session, name: string): Promise<TableShape> => {
   const { rows } = await session.query<{ shape: TableShape }>(SHAPE, [name]);
   if (rows[0] === undefined) throw new Error(`there is no table ${name} here`);

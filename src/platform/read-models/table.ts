@@ -35,6 +35,7 @@ export const integer = column<number>('integer');
 /** RFC 3339 in UTC. */
 export const instant = column<string>('timestamptz');
 export const json = column<unknown>('jsonb');
+/** The same column, which may be null. */
 export const orNull = <T>(inner: Column<T>): Column<T | null> => ({ type: inner.type, nullable: true });
 
 export type Table<Row> = {
@@ -78,6 +79,7 @@ type TableOptions<Field extends string> = {
   readonly indexes?: Readonly<Record<string, Index<Field>>>;
 };
 
+/** Makes the statements of a table from its columns. Names are not escaped: they come from code alone. */
 export const table = <C extends Columns & KeyedColumns>(
   name: string,
   columns: C,

@@ -20,6 +20,7 @@ export type Lease = {
  */
 const isOver = ({ since, until }: Lease, now: number): boolean => until <= now || since > now;
 
+/** Whether work may be claimed: it is due, and nobody holds it any more. `dueAt` null = nothing is due. */
 export const isClaimable = (dueAt: number | null, lease: Lease | undefined, now: number): boolean =>
   dueAt !== null && dueAt <= now && (lease === undefined || isOver(lease, now));
 

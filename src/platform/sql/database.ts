@@ -11,6 +11,7 @@ import { classifyError, DatabaseUnavailable } from './errors.ts';
 
 /** SQL that the server prepares once per connection, under a name that stands for this text everywhere. */
 export type Statement = { readonly name: string; readonly text: string };
+/** A name and its text. The driver refuses another text under a name that its connection knows. */
 export const statement = (name: string, text: string): Statement => ({ name, text });
 
 export type Session = {

@@ -16,6 +16,7 @@ const inWords = ({ level, time, msg, pid: _pid, ...fields }: Entry): string => {
   return [time.slice(11, 19), LEVELS[level], ...told].filter(Boolean).join(' ');
 };
 
+/** A destination for the log: each entry is one line of words. */
 export const terminal = (out: { write(text: string): unknown }): DestinationStream => ({
   write: (line) => void out.write(`${inWords(JSON.parse(line))}\n`),
 });

@@ -9,7 +9,9 @@ export const contextIn = (traceparent: unknown): TraceContext | undefined => {
   const [, traceId = '', spanId = '', flags = ''] = TRACEPARENT.exec(traceparent) ?? [];
   return traceId === '' ? undefined : { traceId, spanId, flags };
 };
+/** The header that says this (W3C Trace Context, version 00). */
 export const traceparentOf = ({ traceId, spanId, flags }: TraceContext): string => `00-${traceId}-${spanId}-${flags}`;
+/** Whether whoever began the trace records it. */
 export const isSampled = ({ flags }: TraceContext): boolean => (Number.parseInt(flags, 16) & 1) === 1;
 
 /** Whether a trace is recorded: by what its parent says, where it has one. */

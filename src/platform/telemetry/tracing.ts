@@ -51,7 +51,7 @@ export const recordTo = (to: Recorder | undefined): void => {
   recorder = to;
 };
 
-/** More are not taken; who has more of them need not look for them. */
+/** So many links a span keeps; callers need not gather more. */
 export const MOST_LINKS = 64;
 const clock = (): number => performance.timeOrigin + performance.now();
 const freshId = (bytes: 8 | 16): string => freshBytes(bytes).toString('hex');

@@ -34,6 +34,7 @@ export const stateAfter = <State, Command, E extends Event, Code extends string,
   return events.reduce<State | undefined>((state, event, n) => step(state, event, metaOf(n + 1)), undefined);
 };
 
+/** Metadata of the event at this version, the same in every run: one stream, one actor, a second between versions. */
 export const metaOf = (version: number): Meta => ({
   streamId: '01939d5e-0000-7000-8000-0000000000aa',
   version,

@@ -42,6 +42,7 @@ const BYTES = 8 * 1024 * 1024;
 const BYTES_OF_PARTITION = 1024 * 1024;
 const CONTROL = 0b10_0000;
 
+/** Connects when it is first asked. A broker that is away is told to whoever asks: BrokerUnavailable. */
 export const openFetcher = (settings: KafkaSettings, clientId: string): Fetcher => {
   // The group is never joined: the client asks for its name.
   const options = { ...clientOptions(settings, clientId), groupId: `${clientId}-reads`, maxWaitTime: LONG_POLL };

@@ -19,6 +19,10 @@ const MOST_COUNTED = 10_000;
 const DOUBLE =
   'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
 
+/**
+ * Both ends of one broker; each consumer is a group for each of its sources. Connects to nothing before it is used.
+ * `logger` hears once of another process with the same INSTANCE_ID.
+ */
 export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'error'>): EventBus & Publisher => {
   // Made when first asked: a client of a process that neither publishes nor is asked how it is connects to nothing.
   let looking: Fetcher | undefined;

@@ -26,6 +26,7 @@ export type Membership = {
   close(): Promise<void>;
 };
 
+/** How a partition is called among the parts of the bus, in cursors and assignments. */
 export const partName = (topic: string, partition: number): string => `${topic}/${partition}`;
 
 /** ms after which a member that was not heard of is out, and others take its partitions. */

@@ -33,6 +33,10 @@ const WAIT = 500;
 const IDLE = 1_000;
 const TELL_EVERY = 5_000;
 
+/**
+ * Reads what the group gives to this process. A part that is taken away is read no further from the next slice on; its
+ * lane’s revision guards what is under way.
+ */
 export const openKafkaReader = (
   source: string,
   topics: readonly string[],
