@@ -1,6 +1,5 @@
 /** The one-command start: the database, its schemas, and every service behind one port. */
 import { type Config, readConfig } from '#platform/config/config.ts';
-import { readSecrets } from '#platform/config/secrets.ts';
 import type { Running } from '#platform/lifecycle/process.ts';
 import { waitForDatabase } from '#platform/lifecycle/wait-for-database.ts';
 import { migrate } from '#platform/migrations/migrate.ts';
@@ -9,6 +8,7 @@ import { openTracing } from '#platform/telemetry/span-export.ts';
 import { type App, buildApp } from './app.ts';
 import { openDatabaseServer, type RunningDatabase } from './database.ts';
 import { kafkaOf, migrationTargets, topicsOf } from './installation.ts';
+import { secretsFor } from './secrets.ts';
 import { listen, openLogger, tell } from './starting.ts';
 
 export const startAll = async (): Promise<Running> => {
@@ -33,7 +33,7 @@ const startOn = async (server: RunningDatabase, config: Config, logger: Logger):
   void makeTopics(config, logger);
 
   const tracing = openTracing(config, 'taskwire', logger);
-  const secrets = await readSecrets(config);
+  const secrets = await secretsFor(config, server.address);
   const app = await buildApp(config, secrets, server.address, logger);
   const url = await answerAndWork(app, config);
   await server.announce(url);

@@ -1,6 +1,5 @@
 /** taskwire keys: what lies under which secret of MASTER_KEY and PASSWORD_PEPPER, and how the older ones become free. */
 import { databaseOf } from '#platform/config/config.ts';
-import { readSecrets } from '#platform/config/secrets.ts';
 import { type Census, census, type Progress, rewrap } from '#platform/keys/rewrap.ts';
 import { secretId, secretsIn } from '#platform/keys/secret-list.ts';
 import { killAt } from '#platform/lifecycle/fail-points.ts';
@@ -9,6 +8,7 @@ import { type Database, openDatabase } from '#platform/sql/database.ts';
 import { countByPepper } from '#services/user/infrastructure/credentials.ts';
 import { USER_SERVICE } from '#services/user/service.ts';
 import { whereIs } from '../installation.ts';
+import { secretsFor } from '../secrets.ts';
 import { createMeter } from './meter.ts';
 import { counted, endWithReader, say, sayJson, table } from './output.ts';
 import { withMigratedDatabase } from './with-stores.ts';
@@ -25,7 +25,7 @@ type Listed = {
 export const keysList = ({ json }: AsJson): Promise<void> => {
   endWithReader();
   return withMigratedDatabase(async (config, address) => {
-    const { masterKey, passwordPepper } = await readSecrets(config, 'masterKey', 'passwordPepper');
+    const { masterKey, passwordPepper } = await secretsFor(config, address, 'masterKey', 'passwordPepper');
     const inKeys = databaseOf(config, 'KEYS', address);
     const found = await asOwner(inKeys, 'keys', (database) => census({ database, masterKey }));
     const { address: ofUsers } = whereIs(USER_SERVICE, config, address);
@@ -61,7 +61,7 @@ const cellsOf = ({ setting, place, id, needed }: Listed): readonly string[] => {
 
 export const keysRewrap = ({ json }: AsJson): Promise<void> =>
   withMigratedDatabase(async (config, address) => {
-    const { masterKey } = await readSecrets(config, 'masterKey');
+    const { masterKey } = await secretsFor(config, address, 'masterKey');
     const meter = createMeter('keys', process.stderr);
     const report = ({ step, keys, total }: Progress) => meter.show({ step, done: keys, total, what: 'key' });
     const failPoint = killAt(config.FAIL_POINT);

@@ -1,6 +1,6 @@
+/** taskwire projections: the tables that are made from events, made anew and held to them. */
 import { EVENT_REGISTRY } from '#contracts/registry.ts';
 import type { Config } from '#platform/config/config.ts';
-import { readSecrets } from '#platform/config/secrets.ts';
 import type { EventBus } from '#platform/event-bus/bus.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import { compileCatalog } from '#platform/event-store/catalog.ts';
@@ -14,6 +14,7 @@ import { type Difference, verify } from '#platform/read-models/verify.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import { type Database, openDatabase } from '#platform/sql/database.ts';
 import { openInstallation, SERVICES, whereIs } from '../installation.ts';
+import { secretsFor } from '../secrets.ts';
 import { createMeter, grouped } from './meter.ts';
 import { counted, endWithReader, say, sayJson, table } from './output.ts';
 import { declaredBy, withMigratedDatabase } from './with-stores.ts';
@@ -128,7 +129,7 @@ const withProjection = async (name: string, run: (owned: Owned, tools: Tools) =>
   }
   await withMigratedDatabase(async (config, address) => {
     const { service } = owned;
-    const { masterKey } = await readSecrets(config);
+    const { masterKey } = await secretsFor(config, address, 'masterKey');
     const { bus, placeOf } = await openInstallation(config, address);
     const kit = openServiceKit({ ...service, ...placeOf(service), masterKey });
     const database = asOwner(service, config, address);

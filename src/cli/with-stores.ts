@@ -1,6 +1,5 @@
 /** What a command beside the server needs: the configuration, the database, and each service's store. */
 import { type Config, readConfig } from '#platform/config/config.ts';
-import { readSecrets } from '#platform/config/secrets.ts';
 import type { EventBus } from '#platform/event-bus/bus.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import type { EventStore } from '#platform/event-store/store.ts';
@@ -9,8 +8,8 @@ import { migrationStatus } from '#platform/migrations/migrate.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import { joinDatabaseServer, requireDatabase } from '../database.ts';
 import { migrationTargets, openInstallation, SERVICES } from '../installation.ts';
-
-const tell = (line: string): void => void process.stderr.write(`taskwire: ${line}\n`);
+import { secretsFor } from '../secrets.ts';
+import { tell } from '../starting.ts';
 
 type Run<T> = (config: Config, address: DatabaseAddress) => Promise<T>;
 /** For commands that look. */
@@ -50,7 +49,7 @@ export type OpenedService = {
 export type Opened = { readonly services: readonly OpenedService[]; readonly bus: EventBus };
 export const withServices = <T>(run: (opened: Opened) => Promise<T>): Promise<T> =>
   withMigratedDatabase(async (config, address) => {
-    const { masterKey } = await readSecrets(config);
+    const { masterKey } = await secretsFor(config, address, 'masterKey');
     const { bus, placeOf } = await openInstallation(config, address);
     const services = SERVICES.map((service) => ({
       service: service.name,

@@ -14,6 +14,7 @@ import { type BreakableProxy, openProxy } from './support/proxy.ts';
 
 const bed = productBed();
 let dataDir: string;
+let DATA_DIR: string;
 let postgres: EmbeddedPostgres;
 let proxy: BreakableProxy;
 let server: Server;
@@ -35,7 +36,8 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'taskwire-away-'));
   postgres = await startPostgres();
   proxy = await openProxy(`${postgres.connection.host}/.s.PGSQL.${postgres.connection.port}`);
-  server = await bed.start({ env: { DATA_DIR: await bed.folder(), ...settings(proxy.port) } });
+  DATA_DIR = await bed.folder();
+  server = await bed.start({ env: { DATA_DIR, ...settings(proxy.port) } });
   const person = await newPerson(server.url);
   ask = person.ask;
   requests = await everyKindOfRequest(person.email);
@@ -196,7 +198,7 @@ test('a server that starts before its database waits, says so, and becomes ready
 });
 
 test('a stop in the middle of it ends within 10 s all the same', async () => {
-  const other = await bed.start({ env: { DATA_DIR: await bed.folder(), ...settings(proxy.port) } });
+  const other = await bed.start({ env: { DATA_DIR, ...settings(proxy.port) } });
   const person = await newPerson(other.url);
   // Connections that are accepted already: one that is not yet when the stop begins is refused.
   await Promise.all(Array.from({ length: 20 }, () => person.ask('GET', '/api/v1/tasks')));

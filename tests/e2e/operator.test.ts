@@ -1,5 +1,6 @@
 /** At three in the morning: what events did, what they could not do, and how it is repaired. With real processes. */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
@@ -542,6 +543,23 @@ describe('a new MASTER_KEY', () => {
     expect(output).not.toMatch(/person|[0-9a-f]{8}-/);
     expect(code).toBe(1);
   });
+});
+
+test.each([
+  { args: ['keys', 'list'], lacks: 'MASTER_KEY and PASSWORD_PEPPER' },
+  { args: ['start'], lacks: 'MASTER_KEY and PASSWORD_PEPPER' },
+  { args: ['projections', 'verify', 'task_list'], lacks: 'MASTER_KEY' },
+])('taskwire $args elsewhere makes no secrets of its own, says which it needs, and ends with 2', async ({
+  args,
+  lacks,
+}) => {
+  await register();
+  const DATA_DIR = await bed.folder();
+  const run = bed.taskwire(args, { env: { ...env, DATA_DIR } });
+  const { code } = await run.exit;
+  expect(run.output()).toMatch(new RegExp(`^taskwire: ${lacks} must be given: this database was filled with `, 'm'));
+  expect(code).toBe(2);
+  expect(existsSync(path.join(DATA_DIR, 'secrets.json'))).toBe(false);
 });
 
 describe.each([

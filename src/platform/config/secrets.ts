@@ -1,5 +1,6 @@
 /** Secrets that were not given are made once and kept under DATA_DIR, readable by their owner only. */
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Config, ConfigurationError } from './config.ts';
@@ -18,16 +19,30 @@ export const readSecrets = async <Name extends keyof Secrets = keyof Secrets>(
   config: Config,
   ...used: readonly Name[]
 ): Promise<Pick<Secrets, Name>> => {
-  const { JWT_PRIVATE_KEYS, MASTER_KEY, PASSWORD_PEPPER } = config;
-  const given = { jwtPrivateKeys: JWT_PRIVATE_KEYS, masterKey: MASTER_KEY, passwordPepper: PASSWORD_PEPPER };
   const names = used.length > 0 ? used : ALL;
-  const kept = names.every((name) => given[name] !== undefined) ? undefined : await keptSecrets(config.DATA_DIR);
-  return Object.fromEntries(names.map((name) => [name, given[name] ?? kept?.[name]])) as Pick<Secrets, Name>;
+  const isGiven = names.every((name) => config[SETTINGS[name]] !== undefined);
+  const kept = isGiven ? undefined : await keptSecrets(config.DATA_DIR);
+  return Object.fromEntries(names.map((name) => [name, config[SETTINGS[name]] ?? kept?.[name]])) as Pick<Secrets, Name>;
 };
+const SETTINGS = {
+  jwtPrivateKeys: 'JWT_PRIVATE_KEYS',
+  masterKey: 'MASTER_KEY',
+  passwordPepper: 'PASSWORD_PEPPER',
+} as const satisfies Record<keyof Secrets, keyof Config>;
+type Setting = (typeof SETTINGS)[keyof Secrets];
 const ALL = ['jwtPrivateKeys', 'masterKey', 'passwordPepper'] as const;
 
+/** The settings of those that readSecrets would make. */
+export const missingSecrets = (config: Config, ...used: readonly (keyof Secrets)[]): readonly Setting[] => {
+  const names = used.length > 0 ? used : ALL;
+  const missing = names.map((name) => SETTINGS[name]).filter((setting) => config[setting] === undefined);
+  return missing.length === 0 || existsSync(fileIn(config.DATA_DIR)) ? [] : missing;
+};
+
+const fileIn = (dataDir: string): string => path.join(dataDir, 'secrets.json');
+
 const keptSecrets = async (dataDir: string): Promise<Secrets> => {
-  const file = path.join(dataDir, 'secrets.json');
+  const file = fileIn(dataDir);
   const draft = `${file}.${randomUUID()}`;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   try {

@@ -63,6 +63,11 @@ export const rewrap = async (options: RewrapOptions): Promise<Census & { readonl
   return { wrapped, ...(await census(options)) };
 };
 
+/** Whether anything was ever sealed with a key that is still there. */
+export const hasKeys = async (database: Pick<Database, 'read'>): Promise<boolean> =>
+  (await database.read(FIRST, [])).length > 0;
+const FIRST = statement('keys-first', 'select 1 from subject_key where wrapped is not null limit 1');
+
 /** Changes nothing. */
 export const census = async (options: RewrapOptions): Promise<Census> => {
   const { unwrap } = createWrapping(options.masterKey);
