@@ -8,8 +8,8 @@ import { productBed } from '../e2e/support/product.ts';
 import { databaseSettings } from '../support/installation.ts';
 import { type Postgres15, postgres15, startPostgres15 } from '../support/postgres-15.ts';
 
-const [, script = ''] = /^```sh server\n(.*?)^```$/ms.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
-const [backup = '', restore = ''] = script.split('\n');
+const document = readFileSync('docs/operations.md', 'utf8');
+const block = (needs: string) => new RegExp(`^\`\`\`sh ${needs}\\n(.*?)^\`\`\`$`, 'ms').exec(document)?.[1] ?? '';
 
 postgres15.describe('with PostgreSQL’s own tools', (bin) => {
   const bed = productBed();
@@ -21,16 +21,27 @@ postgres15.describe('with PostgreSQL’s own tools', (bin) => {
 
   test('what is lost with a server is there again on another, personal data included', async () => {
     const data = await bed.folder();
-    const settings = ({ address }: Postgres15, name = 'taskwire') => ({
-      ...databaseSettings({ address: { ...address, database: name } }),
+    const settings = ({ address }: Postgres15) => ({
+      ...databaseSettings({ address: { ...address, database: 'taskwire' } }),
       DATA_DIR: data,
     });
-    const tool = (line: string, { address: { host, port, user } }: Postgres15) =>
-      execFileSync('sh', ['-euc', line], {
+    const typed = (script: string, server: Postgres15) => {
+      const { host, port, user } = server.address;
+      const env = {
+        ...settings(server),
+        PATH: `${bin}:${path.dirname(process.execPath)}:${process.env.PATH}`,
+        PGHOST: host,
+        PGPORT: String(port),
+        PGUSER: user,
+      };
+      const product = `npx() { node ${path.resolve('bin')}/"$1".js "\${@:2}"; }`;
+      return execFileSync('bash', ['-euo', 'pipefail', '-c', `${product}\n${script}`], {
         cwd: path.dirname(data),
-        env: { PATH: `${bin}:${process.env.PATH}`, PGHOST: host, PGPORT: String(port), PGUSER: user },
+        env,
         encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
       });
+    };
     const taskwire = async (env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
       const run = bed.taskwire(args, { env });
       const { code } = await run.exit;
@@ -50,14 +61,15 @@ postgres15.describe('with PostgreSQL’s own tools', (bin) => {
     const task = String(made.headers.get('location'));
     before.signal('SIGTERM');
     await before.exit;
-    expect(backup).toMatch(/^pg_dump /);
-    tool(backup, first);
+    typed(block('backup'), first);
+    const contents = (file: string) => execFileSync(`${bin}/pg_restore`, ['--list', file], { cwd: path.dirname(data) });
+    expect(String(contents('taskwire.dump'))).toMatch(/TABLE DATA task_service event /);
+    expect(String(contents('taskwire.dump')), 'keys are kept apart').not.toMatch(/ subject_key /);
+    expect(String(contents('keys.dump'))).toMatch(/TABLE DATA keys subject_key /);
+    expect(String(contents('keys.dump'))).not.toMatch(/_service /);
 
     const second = await start();
-    await taskwire(settings(second, 'only_for_roles'), 'migrate');
-    expect(restore).toMatch(/^pg_restore /);
-    tool(restore, second);
-    expect(await taskwire(settings(second), 'migrate')).toContain('task_service: up to date');
+    expect(typed(block('restore'), second)).toContain('task_service: up to date');
     for (const projection of ['task_list', 'mail_list'])
       expect(await taskwire(settings(second), 'projections', 'verify', projection)).toMatch(
         /every row is what its events say/,

@@ -63,11 +63,12 @@ const run = (script: string) => {
 test('says of every block what it needs', () => {
   expect([...new Set(blocks.map(({ needs }) => needs))].toSorted()).toEqual([
     '',
+    'backup',
     'broker',
     'engine',
     'folder',
+    'restore',
     'rotation',
-    'server',
     'serves',
   ]);
 });
@@ -141,10 +142,10 @@ describe('what needs a container engine', () => {
     .filter((line) => line !== '');
   test.each(lines)('names what is there: %s', (line) => {
     if (line.startsWith('docker build ')) return expect(existsSync('Dockerfile')).toBe(true);
-    const [, file = ''] = /^docker compose -f (\S+) --env-file prod\.env (?:up|logs|run|stop)\b/.exec(line) ?? [];
+    const [, file = ''] = /^docker compose -f (\S+) --env-file prod\.env (?:up|logs|run|exec|stop)\b/.exec(line) ?? [];
     const services = Object.keys(parse(readFileSync(file, 'utf8'), { merge: true }).services);
     const [, scaled] = /--scale (\w+)=\d+/.exec(line) ?? [];
-    const [, named] = /(?:logs -f|run --rm) (\w+)/.exec(line) ?? [];
+    const [, named] = /(?:logs -f|run --rm(?: -e \S+)?|exec -T|up -d --wait) (\w+)/.exec(line) ?? [];
     for (const name of [scaled, named]) if (name) expect(services).toContain(name);
   });
 });
