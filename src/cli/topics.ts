@@ -47,6 +47,7 @@ export const topicsApply = async ({ json }: { readonly json?: boolean }): Promis
     say(
       '',
       'A topic keeps the partitions it was made with: with others, keys would move, and their events out of order.',
-      'Set KAFKA_TOPIC_PARTITIONS and KAFKA_TOPIC_REPLICAS to what is there, or move to another broker.',
+      'Set KAFKA_TOPIC_PARTITIONS and KAFKA_TOPIC_REPLICAS to what is there, or have them made anew and filled from the store:',
+      '  taskwire events republish --to kafka --service <name>',
     );
 };
