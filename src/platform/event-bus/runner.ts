@@ -12,6 +12,7 @@
  */
 import { refusalOf } from '../resilience/refusal.ts';
 import { StatementFault } from '../sql/errors.ts';
+import { errorInWords, mayQuote } from '../telemetry/error-words.ts';
 import type { Delivered, Delivery, Fault, Reading, Stray } from './delivery.ts';
 import {
   type Admission,
@@ -296,10 +297,9 @@ class Unhandled extends Error {
 const faultOf = (error: unknown): Fault =>
   error instanceof Unhandled ? error.fault : { cause: 'failed', error: errorText(error) };
 
-/** What may be kept of an error: its name, and its message unless a driver or parser may have quoted a value in it. */
+/** What may be kept of an error: its name, and its message unless a value may be quoted in it. */
 const errorText = (error: unknown): string => {
   if (!(error instanceof Error)) return typeof error;
   if (error instanceof StatementFault) return `${error.name} ${error.sqlState}${error.place}`;
-  const quotes = 'severity' in error || error instanceof SyntaxError;
-  return quotes ? error.name : `${error.name}: ${error.message}`.slice(0, 500);
+  return mayQuote(error) ? errorInWords(error) : `${error.name}: ${error.message}`.slice(0, 500);
 };

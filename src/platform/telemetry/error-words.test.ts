@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { classifyError } from '../sql/errors.ts';
-import { errorInWords } from './error-words.ts';
+import { errorInWords, mayQuote } from './error-words.ts';
 
 const ofDriver = (fields: Partial<pg.DatabaseError>): Error =>
   Object.assign(new pg.DatabaseError('duplicate key value: "secret"', 1, 'error'), {
@@ -18,6 +18,14 @@ test('of a driver’s error a person is told its name, code and place, and none 
   expect(errorInWords(classifyError(ofDriver({ code: '22P02' })))).toBe('StatementFault 22P02: error 22P02');
   expect(errorInWords(classifyError(ofDriver({ code: '57P03' })))).toBe('DatabaseUnavailable: error 57P03');
   expect(errorInWords(ofDriver({ code: '42501', table: 'event' }))).toBe('error 42501 event');
+});
+
+test('what wraps such an error may repeat it, so of that too its name alone is told', () => {
+  const cause = ofDriver({ code: '22P02' });
+  const wrapped = new Error(`a mail was not stored: ${cause.message}`, { cause: new Error(cause.message, { cause }) });
+  expect(errorInWords(wrapped)).toBe('Error: Error: error 22P02');
+  expect(mayQuote(wrapped)).toBe(true);
+  expect(mayQuote(new Error('nothing came', { cause: new Error('nobody sent anything') }))).toBe(false);
 });
 
 test('of a parser’s error its name alone; a message of ours, or of a socket, as it is', () => {

@@ -22,10 +22,14 @@ export const describeError = (error: unknown): object => {
 /** For a person, on one line: the message, or `StatementFault 23505: error 23505 person person_pkey`. */
 export const errorInWords = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
-  const chain = chainOf(error);
-  if (!chain.some(quotes)) return error.message;
-  return chain.map((one) => Object.values(namesOf(one)).join(' ')).join(': ');
+  if (!mayQuote(error)) return error.message;
+  return chainOf(error)
+    .map((one) => Object.values(namesOf(one)).join(' '))
+    .join(': ');
 };
+
+/** Whether its message may hold a value that somebody gave: its own, or one that it repeats of what it wraps. */
+export const mayQuote = (error: Error): boolean => chainOf(error).some(quotes);
 
 const quotes = (error: Error): boolean => 'severity' in error || 'sqlState' in error || error instanceof SyntaxError;
 const causeOf = (error: Error): unknown => ('cause' in error ? error.cause : undefined);

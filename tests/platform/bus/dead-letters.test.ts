@@ -56,8 +56,7 @@ const oneMoreOf = async (id: string) => {
 };
 
 /** A listener that does not understand the second of three events, and waits for a hand. */
-const stuck = async () => {
-  const mood = newMood();
+const stuck = async (mood = newMood()) => {
   const listening = await bed.listen([hearing(mood)]);
   const id = await bed.say('fine', mood.poison, 'after');
   await parkedWith(listening, id, 2);
@@ -88,6 +87,19 @@ describe('listed', () => {
     });
     await bed.sql(`update consumer_lease set until = now() - interval '1 second'`);
     expect((await letterOf(listening, id))?.isRead).toBe(false);
+  });
+
+  test('is what is wrong without the words that an error quotes, or repeats of one that it wraps', async () => {
+    const fault = (words: string) => {
+      const cause = Object.assign(new Error(`invalid input syntax for type uuid: "${words}"`), {
+        name: 'error',
+        severity: 'ERROR',
+        code: '22P02',
+      });
+      return new Error(`it was not stored: ${cause.message}`, { cause });
+    };
+    const { listening, id } = await stuck(newMood(fault));
+    expect(await letterOf(listening, id)).toMatchObject({ cause: 'failed', error: 'Error: error 22P02' });
   });
 
   test('are all keys, or those of a consumer or topic', async () => {

@@ -21,15 +21,26 @@ export type HeardRow = RowOf<typeof columns>;
 const heardTable = table('heard', columns);
 
 /** Of words that begin so, a consumer of this mood can make nothing until it is cured. */
-export type Mood = { readonly poison: string; cured: boolean; readonly attempts: string[] };
-export const newMood = (): Mood => ({ poison: `poison ${randomUUID()}`, cured: false, attempts: [] });
+export type Mood = {
+  readonly poison: string;
+  cured: boolean;
+  readonly attempts: string[];
+  /** What it throws at such words. */
+  readonly fault: (words: string) => Error;
+};
+export const newMood = (fault: Mood['fault'] = () => new Error('nothing can be made of this')): Mood => ({
+  poison: `poison ${randomUUID()}`,
+  cured: false,
+  attempts: [],
+  fault,
+});
 
 const hear = (mood: Mood): Projection<HeardRow, Heard> => {
   const add = (row: HeardRow | undefined, words: Personal<string>, version: number, id: string): HeardRow => {
     const heard = isErased(words) ? '?' : words;
     if (heard.startsWith(mood.poison)) {
       mood.attempts.push(`${id}@${version}`);
-      if (!mood.cured) throw new Error('nothing can be made of this');
+      if (!mood.cured) throw mood.fault(heard);
     }
     return { id, versions: [...(row?.versions ?? []), version], words: `${row?.words ?? ''}${heard};` };
   };
