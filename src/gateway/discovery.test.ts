@@ -26,7 +26,7 @@ test('a name stands for each of its addresses, and goes along as Host', async ()
   ]);
 });
 
-test('two families are two ways to the same copies', async () => {
+test('a name with addresses of both families stands for the IPv4 ones', async () => {
   const both = await placesOf('http://localhost:8002', answers('::1', '127.0.0.1'));
   expect(both.map(({ origin }) => origin)).toEqual(['http://127.0.0.1:8002']);
   expect((await placesOf('http://six:1', answers('fd00::1'))).map(({ origin }) => origin)).toEqual([

@@ -10,7 +10,7 @@ test.each([GET, POST, KEYED])('$method (key: $keyed) that was never sent goes to
   expect(nextOf(asked, { kind: 'refused' })).toBe('elsewhere');
 });
 
-test('what may have been done is asked again only where twice is once', () => {
+test('a request that may have been carried out is retried only where doing it twice is harmless', () => {
   for (const end of [{ kind: 'lost' } as const, answered(502), answered(503)]) {
     expect(nextOf(GET, end)).toBe('again');
     expect(nextOf(KEYED, end)).toBe('again');
@@ -19,18 +19,18 @@ test('what may have been done is asked again only where twice is once', () => {
   }
 });
 
-test('whose time is over, or who has gone, is asked for no more', () => {
+test('a request whose time is over, or whose client has gone, is not retried', () => {
   for (const kind of ['late', 'cancelled'] as const) expect(nextOf(GET, { kind })).toBe('done');
 });
 
-test('an answer is an answer, a refusal too', () => {
+test('a request that was answered is not retried, whatever the status', () => {
   for (const status of [200, 304, 404, 409, 429, 500, 504]) expect(nextOf(GET, answered(status))).toBe('done');
   expect(nextOf({ ...GET, waits: true }, answered(503)), 'it has waited already').toBe('done');
   expect(nextOf({ ...GET, ms: 2_200 }, answered(503)), 'three times that is more than is promised').toBe('done');
   expect(nextOf({ ...GET, ms: 2_200 }, { kind: 'lost' })).toBe('again');
 });
 
-test('a copy is judged by whether it answers, not by what', () => {
+test('a copy fails by not answering, not by what it answers', () => {
   for (const kind of ['refused', 'lost', 'late'] as const) expect(endingOf({ kind })).toBe('failure');
   for (const status of [200, 404, 500]) expect(endingOf(answered(status))).toBe('success');
   for (const status of [502, 504]) expect(endingOf(answered(status))).toBe('failure');

@@ -32,7 +32,7 @@ describe('of this release', () => {
     expect(output).toBe('the migrations make what is declared, and none of them locks or rewrites a large table\n');
     expect(code).toBe(0);
   });
-  test('nothing is to be written, and nothing is', async () => {
+  test('autogenerate has nothing to do, and writes no file', async () => {
     const before = await readdir(join(ROOT, MIGRATIONS));
     const { code, output } = await migrate(['new', '--service', 'task', '--autogenerate', '-m', 'nothing at all']);
     expect(output).toBe('nothing to do: the migrations of task make what its code declares\n');

@@ -131,7 +131,7 @@ describe('the product with a mail server', () => {
     expect(arrivedFor(email)).toHaveLength(1);
   });
 
-  test('what is one’s own affair is published to nobody', async () => {
+  test('a private event is published to nobody', async () => {
     await product.database.sql('select 1 from notification_service.event where type = $1', ['notification.attempted']);
     const [row] = await product.database.sql<{ attempts: number; published: string }>(
       `select (select count(*)::int from notification_service.event where type = 'notification.attempted') as attempts,

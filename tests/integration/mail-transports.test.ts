@@ -102,7 +102,7 @@ describe.each(Object.entries(CARRIERS))('%s', (provider, { open, arrived, strand
     expect([mail?.text.trim(), mail?.html.trim()]).toEqual([MAIL.text.trim(), MAIL.html.trim()]);
   });
 
-  test('brings one that is sent again again, under the same Message-ID', async () => {
+  test('sends the same mail twice under the same Message-ID', async () => {
     const before = (await arrived()).length;
     for (let n = 0; n < 2; n += 1) await open().send(MAIL, never());
     const twins = (await arrived()).slice(before).map(({ messageId }) => messageId);
@@ -118,13 +118,13 @@ describe.each(Object.entries(CARRIERS))('%s', (provider, { open, arrived, strand
     expect(brought.toSorted()).toEqual(subjects.toSorted());
   });
 
-  test('brings none once it is to end', async () => {
+  test('sends nothing once its signal is aborted', async () => {
     const before = (await arrived()).length;
     expect(await codeOf(open().send(MAIL, AbortSignal.abort()))).toEqual(['transient', 'timeout']);
     expect(await arrived()).toHaveLength(before);
   });
 
-  test('says so when nobody is there, for now', async () => {
+  test('fails for now, not for good, when nobody is there', async () => {
     const transport = stranded();
     const [kind] = await codeOf(transport.send(MAIL, never()));
     expect(kind).toBe('transient');

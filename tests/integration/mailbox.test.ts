@@ -61,7 +61,7 @@ describe('a mail lies there', () => {
     expect(shown.slice(0, 3)).toEqual(names.toReversed().map((name) => `${name}@example.org`));
   });
 
-  test('or none', async () => {
+  test('an id that there is not is 404', async () => {
     const absent = '/api/v1/dev/mailbox/01939d5e-0000-7000-8000-00000000dead';
     expectProblem(await product.ask('GET', absent), 404, 'mail-not-found');
   });
@@ -163,7 +163,7 @@ describe('with a mail server', () => {
     expectProblem(await real.ask('GET', url), 404, 'not-found');
   });
 
-  test('nothing leads there', async () => {
+  test('no link and no description names the mailbox', async () => {
     expect((await real.ask('GET', '/')).body).not.toContain('mailbox');
     expect(Object.keys((await real.ask('GET', '/openapi.json')).body.paths).join()).not.toContain('mailbox');
   });

@@ -73,7 +73,7 @@ describe('two processes wait for what is due', () => {
     expect(items[1].requestId, 'as part of the request that set it').toBe(items[0].requestId);
   });
 
-  test('another due instant is waited for instead, and the first is not told', async () => {
+  test('a new due instant replaces the first: only the new one is reported', async () => {
     const task = await create(ada.ask, 'moved', inMs(1_500));
     const moved = await ada.ask('PATCH', url(task), { body: { due: { at: inMs(700) } } });
     await until('it to be overdue', async () => (await told(product, task)).length > 0);
@@ -81,7 +81,7 @@ describe('two processes wait for what is due', () => {
     expect(await told(product, task)).toMatchObject([{ data: { dueAt: moved.body.dueAt } }]);
   });
 
-  test('then nothing is left over of what was due', async () => {
+  test('once all was reported, neither a schedule row nor a lease is left', async () => {
     const { sql } = product.database;
     expect(await sql('select id from task_service.schedule where due_at < now()')).toEqual([]);
     expect(await sql('select id from task_service.lease')).toEqual([]);

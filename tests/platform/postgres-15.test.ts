@@ -31,7 +31,7 @@ const startServer = async (bin: string): Promise<TestDatabase> => {
 
 postgres15.describe('on PostgreSQL 15', (bin) => {
   const bed = testBed(() => startServer(bin));
-  test('it is that server', async () => {
+  test('the server is PostgreSQL 15', async () => {
     const [{ version } = { version: '' }] = await bed.sql('select version()');
     expect(version).toMatch(/^PostgreSQL 15\./);
   });

@@ -148,7 +148,7 @@ describe('redriven', () => {
     ]);
   });
 
-  test('one that fails again has all its attempts before it', async () => {
+  test('one that fails again counts its attempts from 0', async () => {
     const { listening, id } = await stuck();
     await bed.sql('update parked_key set attempts = 16');
     await redrive(database(listening), await parkedWith(listening, id, 2));
@@ -172,7 +172,7 @@ describe('redriven', () => {
     expect(frozen.verdicts[0]).toBe('lost');
   });
 
-  test('nothing is where nothing is parked', async () => {
+  test('a key of which nothing is parked changes nothing', async () => {
     const { listening, id } = await stuck();
     const letter = await parkedWith(listening, id, 2);
     expect(await redrive(database(listening), { ...letter, key: 'another' })).toBe(false);

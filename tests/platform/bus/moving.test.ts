@@ -87,7 +87,7 @@ kafka.describe('an installation with a broker', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('what is nobody’s is parked, and holds up nobody, not even its key', async () => {
+  test('a record that is no event is parked, and holds up nobody, not even its key', async () => {
     isMoved = true;
     publish();
     await bed.listen([hearing()]);
@@ -117,7 +117,7 @@ kafka.describe('an installation with a broker', () => {
     await hears(id, [1, 2, 3]);
   });
 
-  test('that lost a topic is given it again: what was missed is heard, and nothing twice', async () => {
+  test('a topic that the broker lost is filled again: what was missed is heard, and nothing twice', async () => {
     isMoved = true;
     const { database } = bed.producer();
     publish();

@@ -60,7 +60,7 @@ const begun = async () => {
   };
 };
 
-test('as many as come at once, of any size', async () => {
+test('records that are no events are parked, however many and large come at once', async () => {
   const commit = await begun();
   const value = Buffer.alloc(6 * 1024 * 1024, 1); // as JSON each sign is six
   const headers = Object.keys(HEADERS).map((name) => [Buffer.from(name), value] as const);
@@ -74,7 +74,7 @@ test('as many as come at once, of any size', async () => {
   expect(await commit([], strays.filter(isStray))).toBe('accepted');
 });
 
-test('whatever it is made of, it can be parked', async () => {
+test('a record can be parked, whatever it is made of', async () => {
   const commit = await begun();
   const came = { strays: 0, events: 0 };
   await fc.assert(

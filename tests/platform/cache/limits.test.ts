@@ -121,7 +121,7 @@ redis.describe('limits in Redis', (executable) => {
     () => there,
   );
 
-  test('nobody lies there in clear, or for longer than it takes to have the quota back', async () => {
+  test('no name lies in Redis in clear, or for longer than it takes to have the quota back', async () => {
     await server.flush();
     await here.take([{ limit: TEN_A_MINUTE, key: 'ada@example.org' }]);
     const [key = '', ...more] = (await server.ask('keys', '*')).split('\n');
@@ -146,7 +146,7 @@ redis.describe('limits in Redis', (executable) => {
     await server.flush();
   });
 
-  test('a list in its place is none', async () => {
+  test('a list under the key of a limit counts as nothing', async () => {
     const key = newKey();
     await here.take([{ limit: MANY, key }]);
     const [name = ''] = (await server.ask('keys', 'taskwire:limit:many:*')).split('\n');

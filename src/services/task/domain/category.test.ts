@@ -13,14 +13,15 @@ const archived: CategoryEvent = { type: 'category.archived', data: {} };
 const unarchived: CategoryEvent = { type: 'category.unarchived', data: {} };
 const deleted: CategoryEvent = { type: 'category.deleted', data: {} };
 
-test('is made for whoever asks', () => given().when({ type: 'CreateCategory', by: ada, fields }).thenEmits(created));
-test('is made once', () =>
+test('a category is made for whoever asks', () =>
+  given().when({ type: 'CreateCategory', by: ada, fields }).thenEmits(created));
+test('a category is made once', () =>
   given(created).when({ type: 'CreateCategory', by: ada, fields }).thenRejected('category-already-exists'));
 test('a change tells from what to what', () =>
   given(created)
     .when({ type: 'UpdateCategory', by: ada, changes: { order: 3 } })
     .thenEmits({ type: 'category.updated', data: { changes: { order: { from: 0, to: 3 } } } }));
-test('a change to what is so already changes nothing', () =>
+test('an update that changes no field emits nothing', () =>
   given(created).when({ type: 'UpdateCategory', by: ada, changes: fields }).thenNothing());
 
 describe('the archive', () => {

@@ -17,11 +17,12 @@ test('a change of the profile tells from what to what', () =>
   given(created)
     .when({ type: 'UpdateUser', changes: { displayName: 'Ada' as DisplayName, username } })
     .thenEmits({ type: 'user.updated', data: { changes: { displayName: { from: null, to: 'Ada' as DisplayName } } } }));
-test('a change to what is so already changes nothing', () =>
+test('an update that changes no field emits nothing', () =>
   given(created)
     .when({ type: 'UpdateUser', changes: { username, locale: null } })
     .thenNothing());
-test('nobody is not changed', () => given().when({ type: 'UpdateUser', changes: {} }).thenRejected('user-not-found'));
+test('changing a user that does not exist is rejected', () =>
+  given().when({ type: 'UpdateUser', changes: {} }).thenRejected('user-not-found'));
 
 test('a session begins once', () => {
   const userId = '01939d5e-0000-7000-8000-000000000001' as UserId;
