@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/platform/config/config.ts';
 import { operatorsOf } from '../../src/platform/http/access.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 
 let app: TestApp;
@@ -71,6 +72,19 @@ test('requests are counted by route pattern, commands by what became of them, ev
     );
   };
   await expect.poll(counted, { timeout: 60_000 }).toEqual(expected);
+});
+
+test('what takes several commits is one command, and nobody refused it', async () => {
+  const ada = await app.person();
+  const { body: category } = await succeeded(ada.ask('POST', '/api/v1/categories', { body: { name: 'Large' } }));
+  const inside = Array.from({ length: 101 }, (_, n) => ({ title: `task ${n}`, categoryId: category.id }));
+  await Promise.all(inside.map((body) => succeeded(ada.ask('POST', '/api/v1/tasks', { body }))));
+  expect((await ada.ask('DELETE', `/api/v1/categories/${category.id}?tasks=trash`)).status).toBe(204);
+  const counted = (await figures()).filter((line) => /command="(Delete|Leave)Category"/.test(line));
+  expect(counted.toSorted()).toEqual([
+    'taskwire_commands_total{service="task",command="DeleteCategory",outcome="done"} 1',
+    'taskwire_commands_total{service="task",command="LeaveCategory",outcome="done"} 101',
+  ]);
 });
 
 test('where things stand is looked up: consumers, feed, work, pools, the process', async () => {

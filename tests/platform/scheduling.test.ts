@@ -6,6 +6,7 @@ import type { ServiceKit } from '../../src/platform/lifecycle/service-kit.ts';
 import { type Claim, claimDue } from '../../src/platform/scheduling/claims.ts';
 import type { Work, Worker } from '../../src/platform/scheduling/worker.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
+import { metrics } from '../../src/platform/telemetry/metrics.ts';
 import { until } from '../support/until.ts';
 import { ALARM_TABLE, inMs, openAlarms, ring, ringInProcess, setAlarm, startRinging } from './alarms.ts';
 import { testBed, upTo } from './bed.ts';
@@ -157,10 +158,13 @@ describe('a worker that was frozen past its lease commits nothing', () => {
     const id = await setAlarm(frozen, { at: inMs(0) });
     const old = await claimOf(frozen, 30);
     await sleep(50);
+    const refused = async () => (await metrics.rejections.get()).values;
+    const before = await refused();
     await ring(heir)(await claimOf(heir, 5_000));
     await ring(frozen)(old);
     expect(await rings(id)).toBe(1);
     expect(await left()).toEqual({ schedule: 0, lease: 0 });
+    expect(await refused(), 'it withdrew its command, which no rule refused').toEqual(before);
   });
 
   test('when it was frozen between its decision and its commit, and another has only just begun', async () => {

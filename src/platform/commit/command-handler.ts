@@ -15,6 +15,7 @@ import {
   type Repeated,
   rejected,
   type Stale,
+  type Withdrawn,
 } from './outcome.ts';
 import { type CommandContext, type Plan, type PlanKit, plan } from './plan.ts';
 import type { StreamQueue } from './stream-queue.ts';
@@ -90,25 +91,35 @@ export type Plans<Row, Taken extends string> = {
   readonly reliesOn: Reliance;
   readonly writes: readonly RowWrite[];
 };
+/** Plans that rely on nothing beside their own streams. */
+export const plansOf = <Row, Taken extends string>(...plans: Plans<Row, Taken>['plans']): Plans<Row, Taken> => ({
+  kind: 'plans',
+  plans,
+  reliesOn: [],
+  writes: [],
+});
 
 /**
- * Carries out what `decide` planned for `streams`; it is asked again whenever another process got between. `command` is the
- * name of what was asked for, as the domain calls it.
+ * Carries out what `decide` planned for `streams`; it is asked again whenever another process got between, and may withdraw
+ * then. `command` is the name of what was asked for, as the domain calls it.
  */
-export const carryOut = <Row, Code extends string, Taken extends string>(
+export const carryOut = <Row, Code extends string, Taken extends string, Left extends Withdrawn = never>(
   kit: CommandKit,
   command: string,
   streams: readonly string[],
   options: Pick<CommandOptions, 'idempotency'>,
-  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale>,
-): Promise<Outcome<Row, Code | Taken>> =>
+  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale | Left>,
+): Promise<Outcome<Row, Code | Taken> | Left> =>
   observed(kit.service, command, () => kit.queue.inLine(streams, () => untilSettled(kit, options, decide)));
 
-const untilSettled = async <Row, Code extends string, Taken extends string>(
+const untilSettled = async <Row, Code extends string, Taken extends string, Left extends Withdrawn>(
   kit: CommandKit,
   { idempotency }: Pick<CommandOptions, 'idempotency'>,
-  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale>,
-): Promise<{ readonly outcome: Outcome<Row, Code | Taken>; readonly plans: readonly Plan<unknown, Taken>[] }> => {
+  decide: () => Promise<Plans<Row, Taken> | Rejected<Code> | Stale | Left>,
+): Promise<{
+  readonly outcome: Outcome<Row, Code | Taken> | Left;
+  readonly plans: readonly Plan<unknown, Taken>[];
+}> => {
   const patience = performance.now() + PATIENCE;
   do {
     const decided = await decide();

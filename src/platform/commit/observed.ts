@@ -1,6 +1,6 @@
 /** Commands as they are seen from outside, from whatever door they come: counted by what became of them, and timed. */
 import { metrics } from '../telemetry/metrics.ts';
-import { Contended } from './outcome.ts';
+import { Contended, type Withdrawn } from './outcome.ts';
 
 /** What became of one: the kinds of an outcome, and of what was thrown. */
 export type Ended =
@@ -20,9 +20,9 @@ export const count = (service: string, { command, ended }: Decided, began: numbe
 
 /**
  * Runs a command of a service, and counts what became of it. What is done may be several commands in one commit: `plans`,
- * each counted by itself; whatever else happens to them happened to `command`.
+ * each counted by itself; whatever else happens to them happened to `command`. One that was withdrawn never was.
  */
-export const observed = async <Outcome extends Ended>(
+export const observed = async <Outcome extends Ended | Withdrawn>(
   service: string,
   command: string,
   run: () => Promise<{ readonly outcome: Outcome; readonly plans: readonly Planned[] }>,
@@ -30,8 +30,8 @@ export const observed = async <Outcome extends Ended>(
   const began = performance.now();
   try {
     const { outcome, plans } = await run();
-    if (outcome.kind !== 'done') count(service, { command, ended: outcome }, began);
-    else for (const { command, done } of plans) count(service, { command, ended: done }, began);
+    if (outcome.kind === 'done') for (const { command, done } of plans) count(service, { command, ended: done }, began);
+    else if (outcome.kind !== 'withdrawn') count(service, { command, ended: outcome }, began);
     return outcome;
   } catch (error) {
     count(service, { command, ended: { kind: error instanceof Contended ? 'contended' : 'failed' } }, began);

@@ -34,6 +34,12 @@ export type Stale = {
 };
 /** The idempotency key was used before, or is being used at this moment by another process. */
 export type Repeated = { readonly kind: 'seen' | 'in-flight' };
+/**
+ * Whoever gave the command takes it back before anything was decided: it is not theirs to give any more, or there is
+ * another way to go. No rule refused anything, so nobody is told of it and nothing is counted.
+ */
+export type Withdrawn = { readonly kind: 'withdrawn' };
+export const WITHDRAWN: Withdrawn = { kind: 'withdrawn' };
 
 export type Outcome<Row, Code extends string> = CarriedOut<Row> | Rejected<Code> | Stale | Repeated;
 /** The outcome of a refused command. `errors` say which of its fields are to blame, where some are. */

@@ -92,6 +92,31 @@ export const plan = async <
   return planned.kind === 'rejected' ? planned : planned.plan;
 };
 
+/** The same command on several aggregates of which rows of ours tell that they take it; throws where one does not. */
+export const planEach = async <
+  State,
+  Command extends Named,
+  E extends Event,
+  Code extends string,
+  Birth extends E['type'],
+  Row,
+  Taken extends string,
+>(
+  kit: PlanKit,
+  aggregate: Aggregate<State, Command, E, Code, Birth, Row, Taken>,
+  ids: readonly string[],
+  command: Command,
+  context: CommandContext,
+): Promise<readonly Plan<Row, Taken>[]> =>
+  Promise.all(
+    ids.map(async (id) => {
+      const planned = await plan(kit, aggregate, id, command, context);
+      if (planned.kind === 'plan') return planned;
+      const code = planned.kind === 'rejected' ? planned.code : planned.kind;
+      throw new Error(`${streamName(aggregate.streamPrefix, id)} refused ${command.type}, against its row: ${code}`);
+    }),
+  );
+
 /** What one command would write, and how the aggregate stands after it: the next command of a batch starts from there. */
 export const planOn = async <
   State,

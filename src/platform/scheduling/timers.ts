@@ -5,8 +5,8 @@
  */
 import type { Aggregate } from '../commit/aggregate.ts';
 import { causedBy, inTrace } from '../commit/caused.ts';
-import { type CommandKit, carryOut, type Plans } from '../commit/command-handler.ts';
-import { type Rejected, rejected } from '../commit/outcome.ts';
+import { type CommandKit, carryOut, type Plans, plansOf } from '../commit/command-handler.ts';
+import { type Rejected, WITHDRAWN, type Withdrawn } from '../commit/outcome.ts';
 import { type Loaded, loadedFrom, type Plan, planOn } from '../commit/plan.ts';
 import type { Event, Named } from '../decider.ts';
 import { streamName } from '../event-store/event.ts';
@@ -47,25 +47,16 @@ export const timer = <
     claim: Claim,
     stream: string,
     command: Command,
-  ): Promise<Plans<Row | undefined, Taken> | Rejected<Code | 'lease-lost'>> => {
+  ): Promise<Plans<Row | undefined, Taken> | Rejected<Code> | Withdrawn> => {
     const [events, isHeld] = await Promise.all([kit.store.load(stream), claim.isHeld()]);
-    if (!isHeld) return rejected('lease-lost');
+    if (!isHeld) return WITHDRAWN; // whoever has it now fires
     const past = eventsOf<E>(events);
     const newest = past.at(-1);
     const loaded = loadedFrom(aggregate, past);
     const dueAt = loaded.state === undefined ? null : (nextDue?.(loaded.state) ?? null);
-    const plans = (
-      plan: Plan<Row | undefined, Taken>,
-      ...writes: Plans<Row, Taken>['writes']
-    ): Plans<Row | undefined, Taken> => ({
-      kind: 'plans',
-      plans: [plan],
-      reliesOn: [],
-      writes: [...writes, claim.release],
-    });
     if (newest === undefined || dueAt === null || Date.parse(dueAt) > Date.parse(claim.now)) {
       const right = scheduleRow(dueAt, { id: claim.id, version: loaded.version, streamPrefix });
-      return plans(unchanged(stream, command.type, loaded), right);
+      return { ...plansOf(unchanged(stream, command.type, loaded)), writes: [right, claim.release] };
     }
     // It may be weeks later: a trace of its own, linked to what set the time.
     const planned = await traced(`timer ${streamPrefix}`, { links: [newest.metadata.traceparent] }, (span) =>
@@ -73,18 +64,16 @@ export const timer = <
     );
     if (planned.kind === 'rejected') return planned;
     if (!planned.plan.done.changed) throw new Error(`${stream} was due at ${dueAt}, and nothing came of it`);
-    return plans(planned.plan);
+    return { ...plansOf(planned.plan), writes: [claim.release] };
   };
 
   return async (claim) => {
     const stream = streamName(streamPrefix, claim.id);
     const command = commandAt(claim.now);
-    const outcome = await carryOut<Row | undefined, Code | 'lease-lost', Taken>(kit, command.type, [stream], {}, () =>
-      decide(claim, stream, command),
-    );
-    if (outcome.kind === 'done') return;
+    const outcome = await carryOut(kit, command.type, [stream], {}, () => decide(claim, stream, command));
+    if (outcome.kind === 'done' || outcome.kind === 'withdrawn') return;
     const code = outcome.kind === 'rejected' ? outcome.code : outcome.kind;
-    if (code !== 'lease-lost') throw new Error(`the timer of ${stream} was refused: ${code}`);
+    throw new Error(`the timer of ${stream} was refused: ${code}`);
   };
 };
 

@@ -11,9 +11,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { NotificationId, NotificationRequested } from '#contracts/notification.ts';
 import type { Instant } from '#contracts/schema.ts';
 import { causedBy, inTrace } from '#platform/commit/caused.ts';
-import { type CommandKit, handle } from '#platform/commit/command-handler.ts';
-import { rejected } from '#platform/commit/outcome.ts';
-import { loadedFrom } from '#platform/commit/plan.ts';
+import { type CommandKit, carryOut, plansOf } from '#platform/commit/command-handler.ts';
+import { WITHDRAWN } from '#platform/commit/outcome.ts';
+import { loadedFrom, plan } from '#platform/commit/plan.ts';
 import { type RecordedEvent, streamName } from '#platform/event-store/event.ts';
 import { eventsOf } from '#platform/event-store/store.ts';
 import { refusalOf } from '#platform/resilience/refusal.ts';
@@ -129,13 +129,17 @@ const settle = async (
   span: Span,
 ): Promise<void> => {
   const command = { type: 'SettleMail', outcome, now, jitter: Math.random() } as const;
-  const ours = async () => ((await claim.isHeld()) ? [] : rejected('lease-lost'));
+  const stream = streamName(mails.streamPrefix, claim.id);
   for (;;) {
     try {
       const context = inTrace(causedBy(newest, ACTOR), span);
-      const done = await handle(commands, mails, claim.id, command, context, { writes: [claim.release] }, ours);
-      if (done.kind === 'done') tell(logger, done.stream, done.row);
-      return; // refused, it is another's by now, or was settled
+      const done = await carryOut(commands, command.type, [stream], {}, async () => {
+        if (!(await claim.isHeld())) return WITHDRAWN; // whoever has it now settles it
+        const planned = await plan(commands, mails, claim.id, command, context);
+        return planned.kind === 'plan' ? { ...plansOf(planned), writes: [claim.release] } : planned;
+      });
+      if (done.kind === 'done') tell(logger, stream, done.row);
+      return; // else it was settled before, or is another's by now
     } catch (error) {
       if (refusalOf(error) === undefined || stopping.aborted) throw error;
       await pause(PAUSE);

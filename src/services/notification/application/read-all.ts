@@ -1,9 +1,9 @@
 /** All that lies new in somebody's inbox at a moment becomes read: in several commits, for no transaction writes for long. */
 import type { UserId } from '#contracts/user.ts';
-import { type CommandKit, carryOut } from '#platform/commit/command-handler.ts';
+import { type CommandKit, carryOut, plansOf } from '#platform/commit/command-handler.ts';
 import type { StreamVersion } from '#platform/commit/commit.ts';
-import { Contended, rejected } from '#platform/commit/outcome.ts';
-import { type CommandContext, plan } from '#platform/commit/plan.ts';
+import { Contended, WITHDRAWN } from '#platform/commit/outcome.ts';
+import { type CommandContext, planEach } from '#platform/commit/plan.ts';
 import { streamName } from '#platform/event-store/event.ts';
 import { type Published, together } from '#platform/event-store/published.ts';
 import type { Database } from '#platform/sql/database.ts';
@@ -33,22 +33,14 @@ export const readAll = async (
     if (ids.length === 0) return done;
     const streams = ids.map((id) => streamName(inboxEntries.streamPrefix, id));
     let marked = 0;
-    const outcome = await carryOut<unknown, 'nothing-left', never>(
-      commands,
-      'UpdateInboxEntry',
-      streams,
-      {},
-      async () => {
-        const command = { type: 'UpdateInboxEntry', by, read: true } as const;
-        const planned = await Promise.all(ids.map((id) => plan(commands, inboxEntries, id, command, context)));
-        const plans = planned.filter((one) => one.kind === 'plan').filter(({ done }) => done.changed);
-        const [first, ...others] = plans;
-        marked = plans.length;
-        return first
-          ? { kind: 'plans', plans: [first, ...others], reliesOn: [], writes: [] }
-          : rejected('nothing-left');
-      },
-    );
+    const outcome = await carryOut(commands, 'UpdateInboxEntry', streams, {}, async () => {
+      const command = { type: 'UpdateInboxEntry', by, read: true } as const;
+      const plans = await planEach(commands, inboxEntries, ids, command, context);
+      const [first, ...others] = plans.filter(({ done }) => done.changed);
+      if (first === undefined) return WITHDRAWN;
+      marked = 1 + others.length;
+      return plansOf(first, ...others);
+    });
     if (outcome.kind !== 'done') continue; // another was faster, and left nothing of these
     const { stream, version, published } = outcome;
     done = {

@@ -5,9 +5,9 @@
  */
 import type { CategoryId, TaskId } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
-import { type CommandKit, type CommandOptions, carryOut } from '#platform/commit/command-handler.ts';
-import { Contended, type Outcome, rejected } from '#platform/commit/outcome.ts';
-import { type CommandContext, type Plan, plan } from '#platform/commit/plan.ts';
+import { type CommandKit, type CommandOptions, carryOut, plansOf } from '#platform/commit/command-handler.ts';
+import { Contended, type Outcome, rejected, WITHDRAWN } from '#platform/commit/outcome.ts';
+import { type CommandContext, type Plan, plan, planEach } from '#platform/commit/plan.ts';
 import { streamName } from '#platform/event-store/event.ts';
 import { type Published, together } from '#platform/event-store/published.ts';
 import type { Database } from '#platform/sql/database.ts';
@@ -33,42 +33,33 @@ export const deleteCategory = async (
   context: CommandContext,
   options: CommandOptions,
 ): Promise<Outcome<CategoryRow, CategoryRejection | 'category-not-empty'>> => {
-  const leave = async (ids: readonly TaskId[]): Promise<readonly Plan<unknown, never>[]> => {
-    const command = { type: 'LeaveCategory', from: id, to: tasksTo ?? 'list', by } as const;
-    const planned = await Promise.all(ids.map((task) => plan(commands, tasks, task, command, context)));
-    return planned.filter((one) => one.kind === 'plan');
-  };
+  const leave = (ids: readonly TaskId[]): Promise<readonly Plan<unknown, never>[]> =>
+    planEach(commands, tasks, ids, { type: 'LeaveCategory', from: id, to: tasksTo ?? 'list', by }, context);
 
   const letGo = async (ids: readonly TaskId[]): Promise<Published | undefined> => {
     const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
-    const outcome = await carryOut<unknown, 'nothing-left', never>(commands, 'LeaveCategory', streams, {}, async () => {
+    const outcome = await carryOut(commands, 'LeaveCategory', streams, {}, async () => {
       const [first, ...others] = await leave(ids);
-      return first ? { kind: 'plans', plans: [first, ...others], reliesOn: [], writes: [] } : rejected('nothing-left');
+      return first ? plansOf(first, ...others) : WITHDRAWN; // another was faster, and left none
     });
     return outcome.kind === 'done' ? outcome.published : undefined;
   };
 
   let published: Published | undefined;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const outcome = await carryOut<CategoryRow, CategoryRejection | 'category-not-empty' | 'too-many-tasks', never>(
-      commands,
-      'DeleteCategory',
-      [streamName(categories.streamPrefix, id)],
-      options,
-      async () => {
-        const planned = await plan(commands, categories, id, { type: 'DeleteCategory', by }, context, options);
-        if (planned.kind !== 'plan') return planned;
-        const inside = await findTasksInCategory(database, id, by, AT_ONCE + 1);
-        if (inside.length > 0 && tasksTo === undefined) return rejected('category-not-empty');
-        if (inside.length > AT_ONCE) return rejected('too-many-tasks');
-        // A task that is put into it meanwhile makes the commit miss, and be decided again.
-        const empty = { statement: anyTaskInCategory, values: [id], expect: 0 };
-        return { kind: 'plans', plans: [planned, ...(await leave(inside))], reliesOn: [], writes: [empty] };
-      },
-    );
+    const streams = [streamName(categories.streamPrefix, id)];
+    const outcome = await carryOut(commands, 'DeleteCategory', streams, options, async () => {
+      const planned = await plan(commands, categories, id, { type: 'DeleteCategory', by }, context, options);
+      if (planned.kind !== 'plan') return planned;
+      const inside = await findTasksInCategory(database, id, by, AT_ONCE + 1);
+      if (inside.length > 0 && tasksTo === undefined) return rejected('category-not-empty');
+      if (inside.length > AT_ONCE) return WITHDRAWN; // until few are left
+      // A task that is put into it meanwhile makes the commit miss, and be decided again.
+      const empty = { statement: anyTaskInCategory, values: [id], expect: 0 };
+      return { ...plansOf(planned, ...(await leave(inside))), writes: [empty] };
+    });
     if (outcome.kind === 'done') return { ...outcome, published: together([published, outcome.published]) };
-    if (outcome.kind !== 'rejected') return outcome;
-    if (outcome.code !== 'too-many-tasks') return { ...outcome, code: outcome.code };
+    if (outcome.kind !== 'withdrawn') return outcome;
     published = together([published, await letGo(await findTasksInCategory(database, id, by, AT_ONCE))]);
   }
   throw new Contended('tasks are put into the category as fast as they leave it');
