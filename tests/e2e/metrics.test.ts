@@ -95,7 +95,7 @@ describe('four processes, asked through the gateway', () => {
       },
       60_000,
     );
-    told = seriesIn(text);
+    told = new Map([...seriesIn(text), ['up', new Set(OF_PROMETHEUS)]]); // of each target, by Prometheus itself
   });
   afterAll(() => installation.close());
 
@@ -117,6 +117,29 @@ describe('four processes, asked through the gateway', () => {
     expect(alerts.length).toBeGreaterThan(15);
     expect(graphs.length).toBeGreaterThan(30);
     expect([...alerts, ...graphs].flatMap((one) => unknownIn(told, one))).toEqual([]);
+  });
+  test('where nobody tells anything, an alert says so: of the job that Prometheus is configured with', () => {
+    const jobs = parse(readFileSync('deploy/prometheus/prometheus.yaml', 'utf8')).scrape_configs.map(
+      ({ job_name }: { job_name: string }) => job_name,
+    );
+    const gone = rules.find(({ alert }) => alert === 'TaskwireGone');
+    expect(jobs).toEqual(['taskwire']);
+    expect(gone?.expr).toBe('up{job="taskwire"} == 0 or absent(up{job="taskwire"})');
+  });
+  test('every alert is told of in docs/operations.md, and no other', () => {
+    const rows = [...readFileSync('docs/operations.md', 'utf8').matchAll(/^\| (Taskwire\w+(?:, Taskwire\w+)*) \|/gm)];
+    const explained = rows.flatMap(([, names = '']) => names.split(', '));
+    expect(explained.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  });
+  test.each([
+    { name: 'user', most: 6 },
+    { name: 'task', most: 6 },
+    { name: 'notification', most: 8 },
+    { name: 'gateway', most: 0 },
+  ])('a $name process holds no more connections to the database than docs/operations.md counts', ({ name, most }) => {
+    const held = figureIn(text, 'taskwire_pool_connections', `process="${name}"`);
+    if (most === 0) expect(held).toBeNaN();
+    else expect(held).toBeLessThanOrEqual(most);
   });
   test('every metric of ours is drawn or watched', () => {
     const asked = new Set(
