@@ -183,5 +183,19 @@ kafka.describe('on a broker that asks who somebody is', () => {
       return Array.isArray(body?.items) && body.items.length > 0 ? body.items : undefined;
     });
     expect(told).toMatchObject([{ about: { id: made.body?.id } }]);
+
+    // To have topics made anew is for operators alone.
+    task.signal('SIGTERM');
+    await task.exit;
+    const republish = async (who: string) => {
+      const env = { ...common, ...broker.environment(who), KAFKA_TOPIC_PARTITIONS: '1' };
+      const run = bed.taskwire(['events', 'republish', '--to', 'kafka', '--service', 'task'], { env });
+      const { code } = await run.exit;
+      return { code, said: run.output() };
+    };
+    expect(await republish(principalOf('task'))).toMatchObject({ code: 1 });
+    const emptied = await republish('operators');
+    expect(emptied, emptied.said).toMatchObject({ code: 0 });
+    expect(emptied.said).toContain('task.events and task.events.private are empty');
   });
 });
