@@ -26,6 +26,7 @@ const NEVER = new AbortController().signal;
 
 export const openCopy = (service: string, place: Place, logger: Logger): Copy => {
   const transport = openTransport(place.origin, place.host);
+  const probing = openTransport(place.origin, place.host); // it waits for no connection that others hold
   let breaker: Breaker = CLOSED;
   let ready = true; // until it is known better: the first requests are not refused for want of a probe
   let outstanding = 0;
@@ -66,13 +67,13 @@ export const openCopy = (service: string, place: Place, logger: Logger): Copy =>
       const isTrial = breaker.state !== 'closed';
       if (isTrial && !admits(breaker, clock())) return;
       breaker = begun(breaker, clock());
-      const attempt = await transport.attempt(PROBE, PROBE_TIMEOUT, NEVER);
+      const attempt = await probing.attempt(PROBE, PROBE_TIMEOUT, NEVER);
       const answered = attempt.kind === 'answered';
       if (answered) await discard(attempt.answer, PROBE_TIMEOUT); // its status has said all
       ready = answered && attempt.status === OK;
       if (!answered) settle('failure');
       else if (isTrial) settle('success');
     },
-    close: transport.close,
+    close: async (ms) => void (await Promise.all([transport.close(ms), probing.close(ms)])),
   };
 };

@@ -32,6 +32,13 @@ export const LIMITS = {
 } as const;
 /** Of one address in one process, valid or not: before tokens are looked at, for that is what costs. */
 const FLOOD = limit('address', 12_000, 60);
+/**
+ * Bytes that lie here for one address because it does not read them. An answer counts for as much as its connection to a
+ * service is worth at least, which it may hold: so 128 of them.
+ */
+const MOST_UNREAD = 64 * 1024 * 1024;
+const LEAST = 512 * 1024;
+const LOOK_EVERY = 1_000;
 
 export type RateLimits = {
   /** Shared by all processes, or this one's own. */
@@ -58,6 +65,7 @@ export const limitRates = (app: FastifyInstance, { limiter, counts = ['edge', 'a
   });
 
   if (counts.includes('edge')) {
+    boundUnread(app);
     const flood = createMemoryLimiter();
     app.addHook('onRequest', async (request) => {
       if (isLimited(request)) refuseBeyond(await flood.take([{ limit: FLOOD, key: addressKey(request.ip) }]));
@@ -73,6 +81,26 @@ export const limitRates = (app: FastifyInstance, { limiter, counts = ['edge', 'a
       else count(request, [account]).then(() => done(), done);
     });
   }
+};
+
+/** Whoever has too much of theirs lie here loses the oldest of it: so one who does not read keeps nobody out beside them. */
+const boundUnread = (app: FastifyInstance): void => {
+  const begun = new Set<FastifyReply>();
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    begun.add(reply);
+    reply.raw.once('close', () => begun.delete(reply));
+    done(null, payload);
+  });
+  const looking = setInterval(() => {
+    const unread = new Map<string, number>();
+    for (const { request, raw } of [...begun].toReversed()) {
+      const key = addressKey(request.ip);
+      const bytes = (unread.get(key) ?? 0) + Math.max(raw.writableLength, LEAST);
+      unread.set(key, bytes);
+      if (bytes > MOST_UNREAD) raw.destroy();
+    }
+  }, LOOK_EVERY).unref();
+  app.addHook('onClose', async () => clearInterval(looking));
 };
 
 const edgeOf = ({ principal, ip, routeOptions }: FastifyRequest): readonly Counted[] => {

@@ -35,6 +35,8 @@ export type Routes = (app: HttpApp) => void;
 const BODY_LIMIT = 256 * 1024;
 /** Of all that a request is made of, headers and body; the problem request-too-slow names it. */
 const REQUEST_TIMEOUT = 30_000;
+/** ms in which a connection carries nothing either way. Who reads slowly has an answer for as long as it takes. */
+const NO_PROGRESS = 60_000;
 
 /**
  * A server with every convention installed (ids, limits, access, bodies, errors) and no route. Does not listen. Routes
@@ -61,6 +63,7 @@ export const createHttpApp = async (options: {
     routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_TIMEOUT,
+    connectionTimeout: NO_PROGRESS,
     trustProxy: trustedProxies ?? false,
     // Node looks every 30 s by default, and takes the longer of the two timeouts for the whole request.
     http: { headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1_000 },
