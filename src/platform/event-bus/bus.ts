@@ -1,5 +1,6 @@
 /** The port behind which a bus lies: what services hear each other through. Adapters share one contract suite. */
 import type { FeedPosition } from '../event-store/event.ts';
+import type { Delivery } from './delivery.ts';
 import type { Standing } from './lanes.ts';
 import type { Post } from './positions.ts';
 import type { Slice } from './runner.ts';
@@ -23,8 +24,8 @@ export type BusReader = {
    * there is nothing, and then answers an empty slice.
    */
   next(standing: Standing): Promise<Slice>;
-  /** Whether a lane is this process's to read, where a bus shares the lanes out; missing where it does not. */
-  readonly owns?: (topic: string, lane: number) => boolean;
+  /** The lanes that are this process's to read, where a bus shares them out; missing where it does not. */
+  readonly owned?: () => readonly Pick<Delivery, 'topic' | 'lane'>[];
   close(): Promise<void>;
 };
 

@@ -163,10 +163,7 @@ const portsOf = (
       if (events.length === 0) return commit(NO_EFFECTS);
       return tracedSlice(post, events, () => consumer.handle(kit, events, commit));
     },
-    due: async () => {
-      const { owns = () => true } = reader;
-      return (await dueKeys(database, post, known)).filter(({ topic, lane }) => owns(topic, lane));
-    },
+    due: () => dueKeys(database, post, known, reader.owned?.()),
     parkedOf: (key) => parkedDeliveries(database, post, key),
     retryIn: backoff(Math.random),
     clock: () => performance.now(),

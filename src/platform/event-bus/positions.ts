@@ -199,14 +199,21 @@ const DUE = statement(
          select e.type, greatest(e.schema_version, known.version::integer) from parked_event e
          where (e.consumer, e.source, e.topic, e.key) = (p.consumer, p.source, p.topic, p.key)
          order by e.era, e.tx, e.position limit 1)))
+     and ($4::json is null or (p.topic, p.lane) in (
+       select topic, lane from json_to_recordset($4::json) o(topic text, lane smallint)))
    order by p.next_attempt_at limit 20`,
 );
-/** Parked keys whose next attempt is due; `known`: the types that this process knows, and their versions. */
+/**
+ * Parked keys whose next attempt is due. `known`: the types that this process knows, and their versions; `owned`: the
+ * lanes that it reads, where it shares them with others.
+ */
 export const dueKeys = (
   database: Database,
   { consumer, source }: Post,
   known: Readonly<Record<string, number>>,
-): Promise<readonly ParkedKey[]> => database.read<ParkedKey>(DUE, [consumer, source, JSON.stringify(known)]);
+  owned?: readonly Pick<Delivery, 'topic' | 'lane'>[],
+): Promise<readonly ParkedKey[]> =>
+  database.read<ParkedKey>(DUE, [consumer, source, JSON.stringify(known), owned && JSON.stringify(owned)]);
 
 const PARKED = statement(
   'parked-of-key',

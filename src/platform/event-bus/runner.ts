@@ -301,5 +301,6 @@ const faultOf = (error: unknown): Fault =>
 const errorText = (error: unknown): string => {
   if (!(error instanceof Error)) return typeof error;
   if (error instanceof StatementFault) return `${error.name} ${error.sqlState}${error.place}`;
-  return mayQuote(error) ? errorInWords(error) : `${error.name}: ${error.message}`.slice(0, 500);
+  const words = mayQuote(error) ? errorInWords(error) : `${error.name}: ${error.message}`.slice(0, 500);
+  return words.replaceAll('\0', '').toWellFormed(); // as PostgreSQL can keep it
 };

@@ -30,6 +30,7 @@ const LONGEST_KEY = 500;
 export const boundedKey = (key: string): string =>
   key.length <= LONGEST_KEY ? key : `sha256:${createHash('sha256').update(key).digest('base64url')}`;
 
-const LANES = 64;
+/** Of every topic. */
+export const LANES = 64;
 /** The ordered slice of a topic, 0–63, in which all events of a key travel. */
 export const laneOf = (key: string): number => (murmur2(new TextEncoder().encode(key)) & 0x7fffffff) % LANES;

@@ -4,6 +4,7 @@
  * that is a twin to its lane, and what is missing a gap.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LANES } from '../../event-store/lane.ts';
 import type { BusReader, Lease } from '../bus.ts';
 import type { Delivery, Stray } from '../delivery.ts';
 import type { Standing } from '../lanes.ts';
@@ -161,7 +162,12 @@ export const openKafkaReader = (
       }
       return take();
     },
-    owns: (topic, lane) => assigned.has(partName(topic, lane % (shapes.get(topic)?.partitions ?? 1))),
+    owned: () =>
+      topics.flatMap((topic) =>
+        Array.from({ length: LANES }, (_, lane) => ({ topic, lane })).filter(({ lane }) =>
+          assigned.has(partName(topic, lane % (shapes.get(topic)?.partitions ?? 1))),
+        ),
+      ),
     close: async () => {
       await Promise.all([membership.close(), fetcher.close(), lease.release()]);
     },
