@@ -1,5 +1,5 @@
 /** taskwire consumers: where each stands, and what becomes of one that this release does not declare. */
-import type { Lag } from '#platform/event-bus/bus.ts';
+import { LATE, type Lag } from '#platform/event-bus/bus.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import { listDeadLetters } from '#platform/event-bus/dead-letters.ts';
 import { type RegisteredPost, registeredPosts, standOf } from '#platform/event-bus/overview.ts';
@@ -18,8 +18,6 @@ type Listed = Omit<RegisteredPost, 'registeredAt'> & {
   readonly lag: Lag | null;
   readonly parkedKeys: number;
 };
-/** ms; as in /health/events. */
-const LATE = 30_000;
 
 export const consumersList = ({ json }: { readonly json?: boolean }): Promise<void> => {
   endWithReader();

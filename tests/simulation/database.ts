@@ -4,8 +4,9 @@
  */
 import type { Delivery } from '../../src/platform/event-bus/delivery.ts';
 import { type Change, type Lane, laneName, type ParkedKey, type Standing } from '../../src/platform/event-bus/lanes.ts';
+import { PARKED_AT_ONCE } from '../../src/platform/event-bus/parking.ts';
 import type { Post } from '../../src/platform/event-bus/positions.ts';
-import { type CommitVerdict, PARKED_AT_ONCE } from '../../src/platform/event-bus/runner.ts';
+import type { CommitVerdict } from '../../src/platform/event-bus/runner.ts';
 import { comparePositions, type FeedPosition } from '../../src/platform/event-store/event.ts';
 import type { Written } from './store.ts';
 

@@ -7,7 +7,7 @@ import { chain, type Standing } from '../../src/platform/event-bus/lanes.ts';
 import { backoff } from '../../src/platform/event-bus/parking.ts';
 import type { Post } from '../../src/platform/event-bus/positions.ts';
 import type { CommitVerdict, RunnerPorts, Slice } from '../../src/platform/event-bus/runner.ts';
-import type { FeedPosition } from '../../src/platform/event-store/event.ts';
+import { type FeedPosition, positionText } from '../../src/platform/event-store/event.ts';
 import { projection } from '../../src/platform/read-models/projection.ts';
 import { integer, table, text } from '../../src/platform/read-models/table.ts';
 import type { Hearer } from './config.ts';
@@ -163,7 +163,7 @@ const logReader =
       return NONE;
     }
     const wanted = events.filter(({ topic }) => topics.has(topic)).map(carried);
-    return { deliveries: chain(standing, wanted), cursors: [{ part: 'log', from, to: cursorAt(last.at) }] };
+    return { deliveries: chain(standing, wanted), cursors: [{ part: 'log', from, to: positionText(last.at) }] };
   };
 
 /** As a broker's client does it: some partitions at once, from their cursors, or from where it believes that it was. */
@@ -207,7 +207,6 @@ const topicReader = (world: World, { topics }: Hearer, store: Store, process: Pr
   };
 };
 
-const cursorAt = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
 export const placeOf = (cursor: string): FeedPosition => {
   const [era = '', tx = '', position = ''] = cursor.split(':');
   return { era: Number(era), tx, position: Number(position) };

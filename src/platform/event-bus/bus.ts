@@ -34,5 +34,8 @@ export type Lease = { acquire(): Promise<boolean>; release(): Promise<void> };
 /** Of whoever shares with nobody. */
 export const NOBODYS: Lease = { acquire: async () => true, release: async () => undefined };
 
-/** events: counted up to 10,000. seconds: since the oldest of them was recorded. */
+/** events: counted up to MOST_COUNTED. seconds: since the oldest of them was recorded. */
 export type Lag = { readonly events: number; readonly seconds: number };
+export const MOST_COUNTED = 10_000;
+/** ms: who is behind by more than this is told as degraded. */
+export const LATE = 30_000;

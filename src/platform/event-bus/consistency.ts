@@ -10,8 +10,7 @@ import type { EventCatalog } from '../event-store/catalog.ts';
 import type { Published } from '../event-store/published.ts';
 import type { Signal } from '../lifecycle/signal.ts';
 import { type Database, statement } from '../sql/database.ts';
-import type { Consumer } from './consumer.ts';
-import { sourcesOf } from './consumers.ts';
+import { type Consumer, sourcesOf } from './consumer.ts';
 
 /** What a write published, and in whose store. */
 export type Written = Published & { readonly source: string };

@@ -2,6 +2,7 @@
 import type { CommandKit } from '../commit/command-handler.ts';
 import type { Commit, RowWrite } from '../commit/commit.ts';
 import type { Decided } from '../commit/observed.ts';
+import type { EventCatalog } from '../event-store/catalog.ts';
 import type { Table } from '../read-models/table.ts';
 import type { Database } from '../sql/database.ts';
 import type { Delivered } from './delivery.ts';
@@ -47,4 +48,22 @@ export type Consumer = {
     events: readonly Delivered[],
     commit: (effects: Effects) => Promise<V>,
   ) => Promise<V>;
+};
+
+/** The sources that a consumer hears, and which topics of theirs. Throws for a type that is no public event. */
+export const sourcesOf = (
+  catalog: EventCatalog,
+  { types }: Pick<Consumer, 'types'>,
+): readonly { readonly source: string; readonly topics: readonly string[] }[] =>
+  [...Map.groupBy(types, (type) => sourceOf(catalog, type))].map(([source, ofSource]) => ({
+    source,
+    topics: [...new Set(ofSource.map((type) => topicOf(catalog, type)))],
+  }));
+
+/** `user.events` is what the user service says. */
+const sourceOf = (catalog: EventCatalog, type: string): string => topicOf(catalog, type).split('.', 1)[0] ?? '';
+const topicOf = (catalog: EventCatalog, type: string): string => {
+  const topic = catalog.get(type)?.topic;
+  if (topic === undefined) throw new Error(`a consumer hears ${type}, which is no public event`);
+  return topic;
 };

@@ -8,8 +8,8 @@ import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { gauges, metrics } from '../telemetry/metrics.ts';
-import type { EventBus } from './bus.ts';
-import { type Consumer, type ConsumerKit, type Effects, NO_EFFECTS } from './consumer.ts';
+import { type EventBus, LATE } from './bus.ts';
+import { type Consumer, type ConsumerKit, type Effects, NO_EFFECTS, sourcesOf } from './consumer.ts';
 import type { Delivered } from './delivery.ts';
 import { leaseOf } from './lease.ts';
 import { parkedKeys, type Stand, standOf } from './overview.ts';
@@ -40,8 +40,6 @@ export type Consumers = {
 };
 export type ConsumerHealth = Post & Stand & { readonly status: 'ok' | 'degraded' };
 
-/** Behind by more than this is told as degraded, ms. */
-const LATE = 30_000;
 const PAUSE_WHERE_CONTENDED = 5;
 
 /** A loop and a lease for each consumer at each of its sources. Throws for a type that is no public event. */
@@ -100,24 +98,6 @@ export const openConsumers = (options: ConsumersOptions): Consumers => {
       await running;
     },
   };
-};
-
-/** The sources that a consumer hears, and which topics of theirs. Throws for a type that is no public event. */
-export const sourcesOf = (
-  catalog: EventCatalog,
-  { types }: Pick<Consumer, 'types'>,
-): readonly { readonly source: string; readonly topics: readonly string[] }[] =>
-  [...Map.groupBy(types, (type) => sourceOf(catalog, type))].map(([source, ofSource]) => ({
-    source,
-    topics: [...new Set(ofSource.map((type) => topicOf(catalog, type)))],
-  }));
-
-/** `user.events` is what the user service says. */
-const sourceOf = (catalog: EventCatalog, type: string): string => topicOf(catalog, type).split('.', 1)[0] ?? '';
-const topicOf = (catalog: EventCatalog, type: string): string => {
-  const topic = catalog.get(type)?.topic;
-  if (topic === undefined) throw new Error(`a consumer hears ${type}, which is no public event`);
-  return topic;
 };
 
 const portsOf = (

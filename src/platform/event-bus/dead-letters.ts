@@ -14,8 +14,8 @@ import { type Database, statement } from '../sql/database.ts';
 import { NO_EFFECTS } from './consumer.ts';
 import type { Delivery, Envelope, Fault } from './delivery.ts';
 import type { ParkedKey } from './lanes.ts';
+import { PARKED_AT_ONCE } from './parking.ts';
 import { type Post, parkedDeliveries } from './positions.ts';
-import { PARKED_AT_ONCE } from './runner.ts';
 
 /** Which key: what names a dead letter, in the database of its consumer's service. */
 export type DeadLetterName = Post & Pick<ParkedKey, 'topic' | 'key'>;

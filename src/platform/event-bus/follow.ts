@@ -3,7 +3,7 @@
  * counts once its lane stands at it or behind it, and it is not parked; what is parked when we come by counts once it is
  * not so any more, before all that follows it.
  */
-import { comparePositions, type FeedPosition } from '../event-store/event.ts';
+import { comparePositions, type FeedPosition, positionText } from '../event-store/event.ts';
 import { type Database, statement } from '../sql/database.ts';
 import type { BusReader } from './bus.ts';
 import type { Delivery } from './delivery.ts';
@@ -17,7 +17,6 @@ const PARKED = statement(
   'follow-parked',
   'select era, tx::text, position from parked_event where consumer = $1 and source = $2',
 );
-const placeName = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
 
 /** Throws Gap, where something is missing on the bus that the consumer must have seen on another one. */
 export const follow = (database: Pick<Database, 'read'>, reader: Pick<BusReader, 'next'>, post: Post): Follower => {
@@ -29,8 +28,8 @@ export const follow = (database: Pick<Database, 'read'>, reader: Pick<BusReader,
     // In this order: what is parked between the two looks lies behind where the consumer stood at the first.
     const live = await readStanding(database, post);
     const rows = await database.read<FeedPosition>(PARKED, [post.consumer, post.source]);
-    const parked = new Set(rows.map(placeName));
-    const isParked = ({ at }: Delivery): boolean => parked.has(placeName(at));
+    const parked = new Set(rows.map(positionText));
+    const isParked = ({ at }: Delivery): boolean => parked.has(positionText(at));
     const isDealtWith = ({ topic, lane, at }: Delivery): boolean =>
       comparePositions(at, laneAt(live, topic, lane).position) <= 0;
     const due = (): readonly Delivery[] => {

@@ -11,7 +11,7 @@
  * Position and effect are written together, under the lane's revision: of two processes that both think the lane is
  * theirs, the second to commit finds another revision, and has no effect.
  */
-import { comparePositions, FEED_START, type FeedPosition } from '../event-store/event.ts';
+import { comparePositions, FEED_START, type FeedPosition, positionText } from '../event-store/event.ts';
 import type { Delivered, Delivery, Fault, Reading, Stray } from './delivery.ts';
 
 export type Lane = {
@@ -79,7 +79,7 @@ export const laneAt = ({ lanes, start }: Standing, topic: string, lane: number):
 export class Gap extends Error {
   override readonly name = 'Gap';
   constructor({ topic, lane, at, after }: Delivery, position: FeedPosition) {
-    const words = [position, after, at].map(({ era, tx, position: place }) => `${era}:${tx}:${place}`);
+    const words = [position, after, at].map(positionText);
     super(`lane ${lane} of ${topic} stands at ${words[0]}, but what comes next is ${words[2]} after ${words[1]}`);
   }
 }

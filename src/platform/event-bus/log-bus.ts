@@ -6,13 +6,12 @@
  * Looks are adaptive: at once after a commit of this process, soon after something came, ever more rarely while nothing
  * does. Rejected: NOTIFY within the append, which serializes all commits of the server (a tenth of the throughput).
  */
-import { FEED_START, type FeedPosition } from '../event-store/event.ts';
+import { FEED_START, type FeedPosition, positionText } from '../event-store/event.ts';
 import { boundedKey, laneOf } from '../event-store/lane.ts';
 import { createSignal, type Signal } from '../lifecycle/signal.ts';
-import { EVENT_READER } from '../migrations/migrate.ts';
-import type { DatabaseAddress } from '../sql/connection.ts';
+import { type DatabaseAddress, EVENT_READER } from '../sql/connection.ts';
 import { type Database, openDatabase, statement } from '../sql/database.ts';
-import { type BusReader, type EventBus, type Lease, NOBODYS } from './bus.ts';
+import { type BusReader, type EventBus, type Lease, MOST_COUNTED, NOBODYS } from './bus.ts';
 import type { Delivery, Envelope } from './delivery.ts';
 import { chain } from './lanes.ts';
 import { createPatience } from './patience.ts';
@@ -27,7 +26,6 @@ export type Source = {
 const SLICE = 200;
 const OTHERS_TURN = 1_000;
 const STATEMENT_TIMEOUT = 2_000;
-const MOST_COUNTED = 10_000;
 
 const PUBLISHED = statement('published', 'select * from published($1, $2::xid8, $3, $4)');
 const END = statement('published-end', 'select * from published_end()');
@@ -83,11 +81,11 @@ export const openLogBus = (sources: Readonly<Record<string, Source>>, applicatio
         }
         patience.reset();
         if (rows.length === SLICE) {
-          ahead = { from: cursorAt(last), rows: read(last) };
+          ahead = { from: positionText(last), rows: read(last) };
           ahead.rows.catch(() => undefined); // told to whoever asks for it
         }
         const events = rows.filter(({ topic }) => wanted.has(topic)).map(eventOf);
-        return { deliveries: chain(standing, events), cursors: [{ part: PART, from, to: cursorAt(last) }] };
+        return { deliveries: chain(standing, events), cursors: [{ part: PART, from, to: positionText(last) }] };
       },
       close: () => lease.release(),
     };
@@ -118,7 +116,6 @@ export const openLogBus = (sources: Readonly<Record<string, Source>>, applicatio
 
 /** The one part that a source is on this bus. */
 const PART = 'log';
-const cursorAt = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
 const placeOf = (cursor: string): FeedPosition => {
   const [era = '', tx = '', position = ''] = cursor.split(':');
   return { era: Number(era), tx, position: Number(position) };

@@ -3,6 +3,8 @@ import type { Fault } from './delivery.ts';
 
 const FIRST = 1_000;
 const LONGEST = 10 * 60_000;
+/** How many events of a key are handled again in one piece. */
+export const PARKED_AT_ONCE = 200;
 /** With the doubling of the wait, the last attempt comes about an hour and a half after the first. */
 const BUDGET = 16;
 

@@ -4,7 +4,7 @@ import { FEED_START, type FeedPosition } from '../event-store/event.ts';
 import { type Database, statement } from '../sql/database.ts';
 import type { Delivery, Envelope } from './delivery.ts';
 import { type Change, type Lane, laneName, type ParkedKey, type Standing } from './lanes.ts';
-import { PARKED_AT_ONCE } from './runner.ts';
+import { PARKED_AT_ONCE } from './parking.ts';
 
 /** A consumer at one source. */
 export type Post = { readonly consumer: string; readonly source: string };

@@ -15,6 +15,7 @@ import { collecting, type Reading } from '../telemetry/collectors.ts';
 import { errorInWords } from '../telemetry/error-words.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { gauges, metrics } from '../telemetry/metrics.ts';
+import { LATE, MOST_COUNTED } from './bus.ts';
 import type { Delivery } from './delivery.ts';
 import { readFeed } from './feed.ts';
 import { laneName } from './lanes.ts';
@@ -71,8 +72,6 @@ const LARGEST_SLICE = 2_000;
 const MUCH = 4_000_000;
 const OTHERS_TURN = 1_000;
 const FIRST_LOOK = 3_000;
-const LATE = 30_000;
-const MOST_COUNTED = 10_000;
 
 const CHECKPOINT = statement(
   'relay-checkpoint',

@@ -29,7 +29,7 @@ import {
   touch,
   withStrays,
 } from './lanes.ts';
-import { type Breaker, CLOSED, counted, isOpen, KEYS } from './parking.ts';
+import { type Breaker, CLOSED, counted, isOpen, KEYS, PARKED_AT_ONCE } from './parking.ts';
 
 export type Slice = {
   readonly deliveries: readonly Delivery[];
@@ -53,7 +53,7 @@ export type RunnerPorts = {
   readonly carryOut: (change: Change, events: readonly Delivered[]) => Promise<CommitVerdict>;
   /** Parked keys of this source whose next attempt is due. */
   readonly due: () => Promise<readonly ParkedKey[]>;
-  /** What is parked of a key, in its order, the oldest of them. */
+  /** What is parked of a key, in its order, the oldest of them: PARKED_AT_ONCE at the most. */
   readonly parkedOf: (key: ParkedKey) => Promise<readonly Delivery[]>;
   readonly retryIn: Retry;
   /** ms, from any point on. */
@@ -259,9 +259,6 @@ const settling = async (
   if (emptied) ports.report({ kind: 'settled', key });
   return { kind: 'done', standing: afterChange(standing, change) };
 };
-/** How many events of a key `parkedOf` answers at the most. */
-export const PARKED_AT_ONCE = 200;
-
 type Attempt =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'lost' }

@@ -34,6 +34,8 @@ export type NewEvent = {
 /** Where an event lies in its store's feed. Compared as (era, tx, position); tx is a decimal that may pass 2^53. */
 export type FeedPosition = { readonly era: number; readonly tx: string; readonly position: number };
 export const FEED_START: FeedPosition = { era: 0, tx: '0', position: 0 };
+/** `1:742:9`: on a record of a broker, in a cursor, and for people. */
+export const positionText = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
 
 /** Below 0 where `one` comes before `other` in their store's feed, 0 where they are the same place. */
 export const comparePositions = (one: FeedPosition, other: FeedPosition): number =>

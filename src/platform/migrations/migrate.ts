@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, type DatabaseAddress } from '../sql/connection.ts';
+import { connect, type DatabaseAddress, EVENT_READER } from '../sql/connection.ts';
 import { type Session, sessionOn, statement } from '../sql/database.ts';
 import { StatementFault } from '../sql/errors.ts';
 import { apply } from './apply.ts';
@@ -122,9 +122,6 @@ const appliedOf = async (
   );
   return new Map(rows.map((row) => [row.name, row]));
 };
-
-/** Who reads what a service has published, and may do nothing else in its schema. */
-export const EVENT_READER = 'event_reader';
 
 /** Schema and role by the same name; the owner may act as the role, whose rights `grant` sets each time. */
 const ensureSchema = async (session: Session, schema: string): Promise<void> => {

@@ -7,8 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { rowStatements } from '../commit/batch.ts';
 import type { EventBus } from '../event-bus/bus.ts';
-import type { Consumer } from '../event-bus/consumer.ts';
-import { sourcesOf } from '../event-bus/consumers.ts';
+import { type Consumer, sourcesOf } from '../event-bus/consumer.ts';
 import type { Delivered, Delivery } from '../event-bus/delivery.ts';
 import { follow } from '../event-bus/follow.ts';
 import { readDeliveries } from '../event-bus/read.ts';

@@ -10,6 +10,9 @@ export type DatabaseAddress = {
   readonly user: string;
   readonly password: string;
 };
+/** The role of who reads what a service has published, and may do nothing else in its schema. */
+export const EVENT_READER = 'event_reader';
+
 export type ConnectionOptions = {
   readonly address: DatabaseAddress;
   /** The schema that unqualified names mean. */

@@ -48,14 +48,14 @@ export const openNotificationService = (
   logger: Logger,
 ): Service => {
   const kit = openServiceKit({ ...NOTIFICATION_SERVICE, ...where, masterKey: secrets.masterKey });
-  const { database, failPoint } = kit;
+  const { database } = kit;
   const catalog = compileCatalog(EVENT_REGISTRY);
   const consumers = openConsumers({ ...kit, bus, catalog, consumers: CONSUMERS, logger });
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL: home } = config;
   const transport = SMTP_URL === undefined ? createMailboxTransport(database) : createSmtpTransport(SMTP_URL);
   const stopping = new AbortController();
   const from = senderOf(MAIL_FROM);
-  const ports = { ...kit, transport, from, home, failPoint, logger, stopping: stopping.signal };
+  const ports = { ...kit, transport, from, home, logger, stopping: stopping.signal };
   const work = { streamPrefix: mails.streamPrefix, lease: LEASE, atOnce: MAILS_AT_ONCE, run: deliverMail(ports) };
   let worker: Worker | undefined;
 

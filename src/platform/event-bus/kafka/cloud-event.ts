@@ -5,8 +5,7 @@
  *
  * https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
  */
-import type { FeedPosition } from '../../event-store/event.ts';
-import { LARGEST_EVENT } from '../../event-store/event.ts';
+import { type FeedPosition, LARGEST_EVENT, positionText } from '../../event-store/event.ts';
 import { boundedKey, laneOf } from '../../event-store/lane.ts';
 import type { Delivery, Stray } from '../delivery.ts';
 
@@ -33,7 +32,6 @@ export type OutgoingRecord = {
 };
 
 const sourceUri = (source: string): string => `/taskwire/${source}`;
-const positionText = ({ era, tx, position }: FeedPosition): string => `${era}:${tx}:${position}`;
 const POSITION = /^(\d{1,9}):(0|[1-9]\d{0,19}):(\d{1,15})$/;
 /** Of 20 digits; xid8 ends there. */
 const LAST_TX = '18446744073709551615';

@@ -4,7 +4,7 @@
  */
 import { comparePositions, FEED_START, type FeedPosition } from '../../event-store/event.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { type EventBus, NOBODYS } from '../bus.ts';
+import { type EventBus, MOST_COUNTED, NOBODYS } from '../bus.ts';
 import type { Delivery } from '../delivery.ts';
 import { type Publisher, topicsOfSource } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
@@ -15,7 +15,6 @@ import { openSender } from './publisher.ts';
 import { openKafkaReader } from './reader.ts';
 import { readTail } from './tail.ts';
 
-const MOST_COUNTED = 10_000;
 const DOUBLE =
   'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
 
