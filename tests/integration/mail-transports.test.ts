@@ -61,7 +61,7 @@ const openService = (address: TestDatabase['address']): Database =>
     applicationName: 'mail transports',
   });
 
-const newest = async (limit: number) => (await listMailbox(service, { after: undefined, limit })).mails;
+const newest = async (limit: number) => (await listMailbox(service, { limit })).rows;
 
 type Carried = Pick<OutgoingMail, 'messageId' | 'subject' | 'text' | 'html'> & {
   readonly from: string;

@@ -5,6 +5,7 @@ import type { Executor } from '#platform/commit/executor.ts';
 import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
 import { answerToken, bringsToken } from '#platform/http/consistency.ts';
 import { idempotencyInFlight, type Keyed, keyedRequest, once } from '#platform/http/idempotency.ts';
+import { answerList } from '#platform/http/list.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
@@ -38,20 +39,14 @@ export const inboxRoutes =
           response: responses({ 200: listOf(InboxEntryResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
         },
       },
-      async (request) => {
-        const { limit, cursor, count, status = 'inbox' } = request.query;
-        const filter: InboxFilter = { recipient: requester(request), status };
-        const binding = ['inbox', filter];
-        const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
-        const [{ rows, next }, totalCount] = await Promise.all([
-          listInbox(database, filter, { after, limit }),
-          count ? countInbox(kept, database, filter, { fresh: bringsToken(request) }) : undefined,
-        ]);
-        return {
-          items: rows.map(presentEntry),
-          nextCursor: next ? cursors.write(next, binding) : null,
-          ...(totalCount !== undefined && { totalCount }),
-        };
+      (request) => {
+        const filter: InboxFilter = { recipient: requester(request), status: request.query.status ?? 'inbox' };
+        return answerList(cursors, request.query, {
+          binding: ['inbox', filter],
+          find: (page) => listInbox(database, filter, page),
+          count: () => countInbox(kept, database, filter, { fresh: bringsToken(request) }),
+          present: presentEntry,
+        });
       },
     );
 

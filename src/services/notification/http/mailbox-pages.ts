@@ -30,7 +30,7 @@ export const mailboxPages =
     };
 
     app.get(MAILBOX, { ...hidden, schema: { hide: true } }, async (_request, reply) => {
-      const { mails, next } = await listMailbox(database, { after: undefined, limit: SHOWN });
+      const { rows: mails, next } = await listMailbox(database, { limit: SHOWN });
       return reply.type('text/html').send(page('Mailbox', list(mails, next !== undefined).markup));
     });
     app.get(`${MAILBOX}/:id`, one, async (request, reply) => {

@@ -1,5 +1,6 @@
 /** The built-in mailbox over HTTP, for tests and whoever tries things out. It exists only where nobody carries mails. */
 import type { CursorCodec } from '#platform/http/cursor.ts';
+import { answerList } from '#platform/http/list.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { listOf, responses } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
@@ -9,7 +10,6 @@ import { mailboxProblems } from './problems.ts';
 import { MailboxMailResource, MailboxParams, MailboxQuery } from './schemas.ts';
 
 const ANYBODY = { access: 'public' } as const;
-const BINDING = ['mailbox'];
 
 export const mailboxRoutes =
   ({ database, cursors }: { readonly database: Database; readonly cursors: CursorCodec }): Routes =>
@@ -26,12 +26,12 @@ export const mailboxRoutes =
           response: responses({ 200: listOf(MailboxMailResource) }, ['cursor-mismatch']),
         },
       },
-      async (request) => {
-        const { limit, cursor } = request.query;
-        const after = cursor === undefined ? undefined : cursors.read(cursor, BINDING);
-        const { mails, next } = await listMailbox(database, { after, limit });
-        return { items: mails, nextCursor: next ? cursors.write(next, BINDING) : null };
-      },
+      (request) =>
+        answerList(cursors, request.query, {
+          binding: ['mailbox'],
+          find: (page) => listMailbox(database, page),
+          present: (mail) => mail,
+        }),
     );
 
     app.get(

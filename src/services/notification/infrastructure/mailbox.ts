@@ -1,7 +1,7 @@
 /** The built-in mailbox: where mails go as long as nobody carries them, for people and tests to read. */
 import type { Instant } from '#contracts/schema.ts';
 import { newId } from '#platform/keys/ids.ts';
-import type { Place } from '#platform/read-models/place.ts';
+import { type Page, type PageQuery, type Place, pageOf } from '#platform/read-models/place.ts';
 import { refusalOf } from '#platform/resilience/refusal.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { MailRefused, type MailTransport } from './mail-transport.ts';
@@ -51,12 +51,11 @@ export type MailboxMail = {
 /** The newest first. */
 export const listMailbox = async (
   database: Database,
-  { after = START, limit }: { readonly after: Place | undefined; readonly limit: number },
-): Promise<{ readonly mails: readonly MailboxMail[]; readonly next: Place | undefined }> => {
+  { after = START, limit }: PageQuery,
+): Promise<Page<MailboxMail>> => {
   const found = await database.read<MailboxMail & { readonly position: number }>(LIST, [...after, limit + 1]);
-  const rows = found.slice(0, limit);
-  const last = found.length > limit ? rows.at(-1) : undefined;
-  return { mails: rows.map(({ position, ...mail }) => mail), next: last && [last.position] };
+  const { rows, next } = pageOf(found, limit, ({ position }) => [position]);
+  return { rows: rows.map(({ position, ...mail }) => mail), next };
 };
 export const findInMailbox = async (database: Database, id: string): Promise<MailboxMail | undefined> =>
   (await database.read<MailboxMail>(BY_ID, [id]))[0];

@@ -6,7 +6,7 @@ import type { UserId } from '#contracts/user.ts';
 import { isErased } from '#platform/decider.ts';
 import { readModel } from '#platform/read-models/fold.ts';
 import { type Count, type Kept, SNAPSHOT } from '#platform/read-models/kept.ts';
-import type { Place } from '#platform/read-models/place.ts';
+import { type Page, type PageQuery, type Place, pageOf } from '#platform/read-models/place.ts';
 import { instant, integer, json, orNull, type RowOf, table, text, uuid } from '#platform/read-models/table.ts';
 import { type Database, type Statement, statement } from '#platform/sql/database.ts';
 import type { InboxEvent } from '../events.ts';
@@ -100,12 +100,10 @@ export type InboxFilter = { readonly recipient: UserId; readonly status: InboxSt
 export const listInbox = async (
   database: Database,
   { recipient, status }: InboxFilter,
-  { after = START, limit }: { readonly after: Place | undefined; readonly limit: number },
-): Promise<{ readonly rows: readonly InboxRow[]; readonly next: Place | undefined }> => {
+  { after = START, limit }: PageQuery,
+): Promise<Page<InboxRow>> => {
   const found = await database.read<InboxRow>(LIST[status], [recipient, ...after, limit + 1]);
-  const rows = found.slice(0, limit);
-  const last = found.length > limit ? rows.at(-1) : undefined;
-  return { rows, next: last && [last.createdAt, last.id] };
+  return pageOf(found, limit, ({ createdAt, id }) => [createdAt, id]);
 };
 export const countInbox = (
   kept: Kept,

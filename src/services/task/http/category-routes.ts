@@ -2,6 +2,7 @@
 import type { CategoryId } from '#contracts/task.ts';
 import { handle } from '#platform/commit/command-handler.ts';
 import { presenter, runCommand } from '#platform/http/commands.ts';
+import { answerList } from '#platform/http/list.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
@@ -68,20 +69,14 @@ export const categoryRoutes =
           response: responses({ 200: listOf(CategoryResource) }, [...AUTHENTICATED, 'cursor-mismatch']),
         },
       },
-      async (request) => {
-        const { limit, cursor, count, status } = request.query;
-        const filter = { owner: requester(request), status };
-        const binding = ['categories', filter];
-        const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
-        const [{ rows, next }, totalCount] = await Promise.all([
-          listCategories(database, filter, { after, limit }),
-          count ? countCategories(database, filter) : undefined,
-        ]);
-        return {
-          items: rows.map(presentCategory),
-          nextCursor: next ? cursors.write(next, binding) : null,
-          ...(totalCount !== undefined && { totalCount }),
-        };
+      (request) => {
+        const filter = { owner: requester(request), status: request.query.status };
+        return answerList(cursors, request.query, {
+          binding: ['categories', filter],
+          find: (page) => listCategories(database, filter, page),
+          count: () => countCategories(database, filter),
+          present: presentCategory,
+        });
       },
     );
 

@@ -1,9 +1,11 @@
 /** Lists of tasks over HTTP: those at hand, those in the trash, and what happened to one. */
 import { bringsToken } from '#platform/http/consistency.ts';
+import { answerList, type ListQuery } from '#platform/http/list.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, History, listOf, responses } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
 import { historyOf } from '#platform/read-models/history.ts';
+import { pageOf } from '#platform/read-models/place.ts';
 import { loadTaskEvents } from '../read-models/task-history.ts';
 import { taskList } from '../read-models/task-list.ts';
 import { countTasks, listTasks, type Sort, type TaskFilter } from '../read-models/task-search.ts';
@@ -32,7 +34,7 @@ export const taskListRoutes =
       (request) => {
         const { sort, limit, cursor, count, ...filter } = request.query;
         const wanted = { owner: requester(request), trash: false, ...filter };
-        return page(ports, wanted, { sort, limit, cursor, count, fresh: bringsToken(request) });
+        return answer(ports, wanted, { sort, limit, cursor, count, fresh: bringsToken(request) });
       },
     );
 
@@ -49,7 +51,7 @@ export const taskListRoutes =
         },
       },
       (request) =>
-        page(ports, { owner: requester(request), trash: true }, { ...request.query, fresh: bringsToken(request) }),
+        answer(ports, { owner: requester(request), trash: true }, { ...request.query, fresh: bringsToken(request) }),
     );
 
     app.get(
@@ -70,41 +72,28 @@ export const taskListRoutes =
         },
       },
       async (request) => {
-        const { limit, cursor } = request.query;
-        const binding = ['history', request.params.id, requester(request)];
-        const [after = 0] = cursor === undefined ? [] : ports.cursors.read(cursor, binding);
-        const events = await loadTaskEvents(ports.write.commands.store, request.params.id);
+        const { id } = request.params;
+        const owner = requester(request);
+        const events = await loadTaskEvents(ports.write.commands.store, id);
         const [birth] = events;
-        if (birth?.event.type !== 'task.created' || birth.event.data.ownerId !== requester(request))
+        if (birth?.event.type !== 'task.created' || birth.event.data.ownerId !== owner)
           throw refusal(taskProblems, 'task-not-found');
-        const items = historyOf(taskList, presentTask, events).slice(Number(after), Number(after) + limit);
-        const last = items.at(-1)?.version ?? events.length;
-        return { items, nextCursor: last < events.length ? ports.cursors.write([last], binding) : null };
+        const history = historyOf(taskList, presentTask, events);
+        return answerList(ports.cursors, request.query, {
+          binding: ['history', id, owner],
+          find: async ({ after: [version = 0] = [], limit }) =>
+            pageOf(history.slice(Number(version)), limit, (change) => [change.version]),
+          present: (change) => change,
+        });
       },
     );
   };
 
-type Page = {
-  readonly sort: Sort;
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-  readonly count: boolean;
-  readonly fresh: boolean;
-};
-const page = async (
-  { database, kept, cursors }: TaskPorts,
-  filter: TaskFilter,
-  { sort, limit, cursor, count, fresh }: Page,
-) => {
-  const binding = ['tasks', filter, sort];
-  const after = cursor === undefined ? undefined : cursors.read(cursor, binding);
-  const [{ rows, next }, totalCount] = await Promise.all([
-    listTasks(database, filter, { sort, after, limit }),
-    count ? countTasks(kept, database, filter, { fresh }) : undefined,
-  ]);
-  return {
-    items: rows.map(presentTask),
-    nextCursor: next ? cursors.write(next, binding) : null,
-    ...(totalCount !== undefined && { totalCount }),
-  };
-};
+type Asked = ListQuery & { readonly sort: Sort; readonly fresh: boolean };
+const answer = ({ database, kept, cursors }: TaskPorts, filter: TaskFilter, { sort, fresh, ...asked }: Asked) =>
+  answerList(cursors, asked, {
+    binding: ['tasks', filter, sort],
+    find: (page) => listTasks(database, filter, sort, page),
+    count: () => countTasks(kept, database, filter, { fresh }),
+    present: presentTask,
+  });

@@ -3,7 +3,7 @@ import type { CategoryFields, CategoryId, CategoryName, Color } from '#contracts
 import type { UserId } from '#contracts/user.ts';
 import { clearFields, newValues } from '#platform/decider.ts';
 import { readModel } from '#platform/read-models/fold.ts';
-import type { Place } from '#platform/read-models/place.ts';
+import { type Page, type PageQuery, type Place, pageOf } from '#platform/read-models/place.ts';
 import { instant, integer, orNull, type RowOf, table, text, uuid } from '#platform/read-models/table.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import type { CategoryEvent } from '../events.ts';
@@ -69,12 +69,10 @@ export type CategoryFilter = { readonly owner: UserId; readonly status: 'active'
 export const listCategories = async (
   database: Database,
   { owner, status }: CategoryFilter,
-  { after = START, limit }: { readonly after: Place | undefined; readonly limit: number },
-): Promise<{ readonly rows: readonly CategoryRow[]; readonly next: Place | undefined }> => {
+  { after = START, limit }: PageQuery,
+): Promise<Page<CategoryRow>> => {
   const found = await database.read<CategoryRow>(LIST, [owner, status ?? null, ...after, limit + 1]);
-  const rows = found.slice(0, limit);
-  const last = found.length > limit ? rows.at(-1) : undefined;
-  return { rows, next: last && [last.order, last.id] };
+  return pageOf(found, limit, ({ order, id }) => [order, id]);
 };
 export const countCategories = async (database: Database, { owner, status }: CategoryFilter): Promise<number> =>
   (await database.read<{ count: number }>(COUNT, [owner, status ?? null]))[0]?.count ?? 0;

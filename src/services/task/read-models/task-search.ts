@@ -2,7 +2,7 @@
 import type { CategoryId, Priority } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
 import { type Count, type Kept, SNAPSHOT } from '#platform/read-models/kept.ts';
-import type { Place } from '#platform/read-models/place.ts';
+import { type Page, type PageQuery, pageOf } from '#platform/read-models/place.ts';
 import { type Database, statement } from '#platform/sql/database.ts';
 import { searchWords } from './search-words.ts';
 import { type ShownTask, taskTable } from './task-list.ts';
@@ -32,31 +32,29 @@ const ORDER: Readonly<Record<(typeof SORTS)[number], { readonly by: string; read
   title: { by: 'title_key', type: 'text collate "C"' },
 };
 
-export type TaskPage = { readonly rows: readonly ShownTask[]; readonly next: Place | undefined };
-
 export const listTasks = async (
   database: Database,
   filter: TaskFilter,
-  page: { readonly sort: Sort; readonly after: Place | undefined; readonly limit: number },
-): Promise<TaskPage> => {
-  const descending = page.sort.startsWith('-');
-  const field = page.sort.replace('-', '') as (typeof SORTS)[number];
+  sort: Sort,
+  { after, limit }: PageQuery,
+): Promise<Page<ShownTask>> => {
+  const descending = sort.startsWith('-');
+  const field = sort.replace('-', '') as (typeof SORTS)[number];
   const by = field === 'dueAt' && descending ? "coalesce(due_at, '-infinity')" : ORDER[field].by;
   const { conditions, values } = where(filter);
-  if (page.after) {
-    values.push(...page.after);
+  if (after) {
+    values.push(...after);
     conditions.push(
       `(${by}, id) ${descending ? '<' : '>'} ($${values.length - 1}::${ORDER[field].type}, $${values.length}::uuid)`,
     );
   }
-  values.push(page.limit + 1);
+  values.push(limit + 1);
   const turn = descending ? 'desc' : 'asc';
   const text = `select ${taskTable.selected}, (${by})::text as place from task_list where ${conditions.join(' and ')}
     order by ${by} ${turn}, id ${turn} limit $${values.length}`;
   const found = await database.read<ShownTask & { readonly place: string }>(prepared('task-list', text), values);
-  const rows = found.slice(0, page.limit);
-  const last = found.length > page.limit ? rows.at(-1) : undefined;
-  return { rows: rows.map(({ place, ...row }) => row), next: last && [last.place, last.id] };
+  const { rows, next } = pageOf(found, limit, ({ place, id }) => [place, id]);
+  return { rows: rows.map(({ place, ...row }) => row), next };
 };
 
 export const countTasks = async (
