@@ -115,7 +115,7 @@ export const Environment = Type.Object({
     enum: [1, 2, 4, 8, 16, 32, 64],
     default: 8,
     description:
-      'the partitions that `taskwire topics apply` makes topics with: so many copies of a service can share their events',
+      'the partitions that `taskwire topics apply` and `events republish` make topics with: so many copies of a service can share their events',
   }),
   KAFKA_TOPIC_REPLICAS: Type.Integer({
     minimum: 1,
