@@ -46,7 +46,7 @@ export const whereIs = (
 export type Installation = {
   readonly bus: EventBus;
   readonly placeOf: (service: ServiceName) => Place;
-  /** What carries a service's events to the broker, by its name; undefined where there is no broker, and none is needed. */
+  /** What carries a service's events to the broker, by its name, one for each; undefined where there is no broker, and none is needed. */
   readonly relayOf: (service: string, logger: Logger) => Relay | undefined;
 };
 
@@ -71,9 +71,12 @@ export const openInstallation = async (
   }
   const { openKafkaBus } = await import('#platform/event-bus/kafka/kafka-bus.ts'); // its client takes a while to load
   const bus = openKafkaBus(settings, logger);
+  const relays = new Map<string, Relay>();
   const relayOf = (name: string, logger: Logger): Relay | undefined => {
     const service = SERVICES.find((one) => one.name === name);
-    return service && openServiceRelay(service, placeOf(service), bus, logger);
+    const relay = relays.get(name) ?? (service && openServiceRelay(service, placeOf(service), bus, logger));
+    if (relay) relays.set(name, relay);
+    return relay;
   };
   return { bus, placeOf, relayOf };
 };

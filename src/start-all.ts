@@ -30,10 +30,9 @@ const startOn = async (server: RunningDatabase, config: Config, logger: Logger):
     if (applied.length > 0) tell(`${target.schema}: applied ${applied.join(', ')}`);
   }
 
-  void makeTopics(config, logger);
-
-  const tracing = openTracing(config, 'taskwire', logger);
   const secrets = await secretsFor(config, server.address);
+  void makeTopics(config, logger);
+  const tracing = openTracing(config, 'taskwire', logger);
   const app = await buildApp(config, secrets, server.address, logger);
   const url = await answerAndWork(app, config);
   await server.announce(url);

@@ -1,8 +1,8 @@
 /** taskwire acls: on a broker that asks who somebody is, each service may do what it needs. */
 import { EVENT_REGISTRY } from '#contracts/registry.ts';
 import { readConfig } from '#platform/config/config.ts';
+import { topicsOfSource } from '#platform/event-bus/delivery.ts';
 import { commandOf, type Grant, grantsOf } from '#platform/event-bus/kafka/access.ts';
-import { topicsOfSource } from '#platform/event-bus/relaying.ts';
 import { SERVICES, topicsOf } from '../installation.ts';
 import { say, sayJson, table, UsageError } from './output.ts';
 import { brokerOf } from './topics.ts';

@@ -1,9 +1,11 @@
 /** taskwire events verify, restore and republish: the store beside what the broker holds of it. */
 import { readConfig } from '#platform/config/config.ts';
+import { topicsOfSource } from '#platform/event-bus/delivery.ts';
 import { addTo, type Difference, type Digests, differencesOf } from '#platform/event-bus/digest.ts';
 import { readFeed } from '#platform/event-bus/feed.ts';
-import { readCheckpoint, refuseSetBack, rewindRelay, topicsOfSource } from '#platform/event-bus/relaying.ts';
+import { readCheckpoint, rewindRelay } from '#platform/event-bus/relaying.ts';
 import { isRunning, restoreFromBus } from '#platform/event-bus/restore.ts';
+import { refuseSetBack } from '#platform/event-bus/set-back.ts';
 import { comparePositions, FEED_START } from '#platform/event-store/event.ts';
 import { deriveAgain, type TakenByOthers } from '#platform/read-models/derive-again.ts';
 import { type Database, openDatabase, type Session } from '#platform/sql/database.ts';

@@ -1,8 +1,8 @@
 /** The product on a real broker: what it says is there, and what is lost here comes back from there. */
 import { cp, rm } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cluster } from '../../scripts/kafka/cluster.ts';
-import { startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
 import { kafka, startKafka } from '../support/kafka.ts';
 import { until } from '../support/until.ts';
 import { productBedPerTest, type Server } from './support/product.ts';
@@ -14,10 +14,16 @@ kafka.describe('on Apache Kafka', () => {
   let cluster: Cluster;
   let stopKeys = async (): Promise<unknown> => undefined;
   afterEach(() => stopKeys());
-  beforeAll(async () => {
+  let postgres: EmbeddedPostgres | undefined;
+  afterEach(async () => {
+    await bed.end();
+    await postgres?.stop();
+  });
+  // For each test, as a store that has less than the broker is not written to.
+  beforeEach(async () => {
     cluster = await startKafka();
   });
-  afterAll(() => cluster?.stop());
+  afterEach(() => cluster?.stop());
 
   const call = async (
     server: Server,
@@ -146,9 +152,70 @@ kafka.describe('on Apache Kafka', () => {
     const fourth = await bed.start({ env });
     await call(fourth, '/api/v1/tasks', { token: adaThen, body: { title: 'at last' } });
     await published(fourth);
-    await stop(fourth);
+    for (const node of cluster.nodes) node.freeze();
+    await call(fourth, '/api/v1/tasks', { token: adaThen, body: { title: 'unheard' } });
+    await stop(fourth); // in order, though the broker hangs
+    for (const node of cluster.nodes) node.resume();
     const whole = await run('events', 'verify', '--from', 'kafka', '--json', '--service', 'task');
     expect(whole, whole.said).toMatchObject({ code: 0 });
-    expect(whole.said).toContain('"unpublished": 0');
+    expect(whole.said).toContain('"unpublished": 1');
+  });
+
+  test('a store that is set back under a running service is not written to from then on', async () => {
+    const folder = await bed.folder('store');
+    const startPostgres = async () => {
+      postgres = await startEmbeddedPostgres({ dataDir: folder, report: () => undefined });
+      return postgres;
+    };
+    const { connection } = await startPostgres();
+    const server = await bed.start({
+      env: {
+        DATA_DIR: await bed.folder(),
+        DB_HOST: connection.host,
+        DB_PORT: String(connection.port),
+        DB_USER: connection.user,
+        DB_PASSWORD: connection.password,
+        KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+        KAFKA_TOPIC_PARTITIONS: '4',
+      },
+    });
+    const cara = await signUp(server, 'cara');
+    const create = (title: string) => call(server, '/api/v1/tasks', { token: cara, body: { title } });
+    await create('before');
+    await published(server);
+    await postgres?.stop();
+    await cp(folder, `${folder}-snapshot`, { recursive: true });
+
+    await startPostgres();
+    await until('the server to be found again, and the broker to have been asked', () =>
+      create('after the snapshot').then(
+        () => true,
+        () => false,
+      ),
+    );
+    await published(server);
+    await postgres?.stop();
+    await rm(folder, { recursive: true });
+    await cp(`${folder}-snapshot`, folder, { recursive: true });
+
+    await startPostgres();
+    await until('reads to be answered again', () =>
+      titles(server, cara).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await titles(server, cara)).toEqual(['before']);
+    for (let n = 0; n < 5; n += 1) await expect(create('never')).rejects.toThrow('503');
+    await server.said(/the store was set back.*taskwire events restore --from kafka --service task/);
+    for (let n = 0; n < 5; n += 1) await expect(create('never')).rejects.toThrow('503');
+    expect(await titles(server, cara)).toEqual(['before']);
+    const { parts } = await call(server, '/health/events');
+    expect(parts['events.task.relay']).toMatchObject({
+      status: 'degraded',
+      detail: 'the broker holds events that the store lacks',
+    });
+    server.signal('SIGTERM');
+    expect((await server.exit).code).toBe(0);
   });
 });

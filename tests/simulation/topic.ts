@@ -56,6 +56,7 @@ export const relayPorts = (world: World, store: Store, process: Process): RelayP
         safety.stored(store.source, checkpoint);
         return true;
       }),
+    stepAside: async () => undefined, // all lead, all the time
     pause: (ms) => scheduler.pause(process, ms),
     report: ({ kind }) => happened(kind === 'overtaken' ? 'a relay is overtaken' : 'a relay waits'),
   };

@@ -18,6 +18,7 @@ import { DatabaseUnavailable, EXPECTATION_MISSED, StatementFault } from '../sql/
 import { metrics } from '../telemetry/metrics.ts';
 import { selectBatch } from './batch.ts';
 import { type Claims, type Commit, claimsOf, type Verdict } from './commit.ts';
+import type { Admit } from './lines.ts';
 import { OutcomeUnknown } from './settle.ts';
 import { createTransactions, type Written } from './transaction.ts';
 
@@ -51,17 +52,17 @@ export type ExecutorHooks = {
   readonly committed?: () => void;
   /** Called with what a transaction wrote once it may be committed, and waited for before anyone is answered. */
   readonly written?: Written;
+  /** Asked for each connection before anything is written on it. */
+  readonly admit?: Admit | undefined;
 };
 
 /** `service` is whose database it is, by name. */
-export const createExecutor = (
-  service: string,
-  database: Database,
-  { failPoint = () => undefined, committed = () => undefined, written = async () => undefined }: ExecutorHooks = {},
-): Executor => {
+export const createExecutor = (service: string, database: Database, hooks: ExecutorHooks = {}): Executor => {
+  const { failPoint = () => undefined, committed = () => undefined } = hooks;
+  const { written = async () => undefined, admit = async () => undefined } = hooks;
   let waiting: Waiting[] = [];
   const inFlight = new Set<readonly Waiting[]>();
-  const { transact, close } = createTransactions(service, database, failPoint, written);
+  const { transact, close } = createTransactions(service, database, failPoint, written, admit);
   let pumping = false;
   let closed = false;
 

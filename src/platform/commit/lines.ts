@@ -15,14 +15,19 @@ export type Lines = {
   close(): Promise<void>;
 };
 
+/** Resolves where a store may be written to in a life of its (see CURRENT_ERA); rejects as a commit shall. */
+export type Admit = (life: string) => Promise<void>;
+
 /** No line at first; one is opened whenever none is kept. What `admit` rejects with, `take` rejects with. */
-export const createLines = (database: Database): Lines => {
+export const createLines = (database: Database, admit: Admit): Lines => {
   const idle: Line[] = [];
   const open = async (): Promise<Line> => {
     const session = await database.openSession();
     try {
-      const { rows } = await session.query<{ era: number }>(CURRENT_ERA);
-      return { session, era: rows[0]?.era ?? 1 };
+      const [here] = (await session.query<{ era: number; life: string }>(CURRENT_ERA)).rows;
+      if (here === undefined) throw new Error('the store did not answer');
+      await admit(here.life);
+      return { session, era: here.era };
     } catch (error) {
       await session.close();
       throw error;

@@ -4,7 +4,7 @@ import { DatabaseUnavailable } from '../sql/errors.ts';
 import { metrics } from '../telemetry/metrics.ts';
 import { type Appended, appendArguments, rowStatements, verdictsOf } from './batch.ts';
 import type { Commit, RowWrite, Verdict } from './commit.ts';
-import { createLines, type Line } from './lines.ts';
+import { type Admit, createLines, type Line } from './lines.ts';
 import { settle } from './settle.ts';
 
 export type Transactions = {
@@ -34,8 +34,9 @@ export const createTransactions = (
   database: Database,
   failPoint: (name: string) => void,
   written: Written,
+  admit: Admit,
 ): Transactions => {
-  const lines = createLines(database);
+  const lines = createLines(database, admit);
 
   /** Trip 1. What breaks here was not committed, so a connection that died while idle costs one more try, not a 503. */
   const append = async (commits: readonly Commit[]): Promise<Begun> => {

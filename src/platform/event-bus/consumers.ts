@@ -4,6 +4,7 @@ import type { CommandKit } from '../commit/command-handler.ts';
 import type { Commit, Verdict } from '../commit/commit.ts';
 import { count } from '../commit/observed.ts';
 import type { EventCatalog } from '../event-store/catalog.ts';
+import { inTime } from '../lifecycle/in-time.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -35,12 +36,14 @@ export type Consumers = {
   start(): Promise<void>;
   /** Where each stands. Asks the database, and each source. */
   health(): Promise<readonly ConsumerHealth[]>;
-  /** Waits for what is under way. */
+  /** Waits for what is under way, 4 s at the most: what is handled later is committed as ever, or not at all. */
   stop(): Promise<void>;
 };
 export type ConsumerHealth = Post & Stand & { readonly status: 'ok' | 'degraded' };
 
 const PAUSE_WHERE_CONTENDED = 5;
+/** ms for what is under way at a stop; a broker that hangs is waited for longer than that. */
+const LAST_SLICE = 4_000;
 
 /** A loop and a lease for each consumer at each of its sources. Throws for a type that is no public event. */
 export const openConsumers = (options: ConsumersOptions): Consumers => {
@@ -95,7 +98,7 @@ export const openConsumers = (options: ConsumersOptions): Consumers => {
     stop: async () => {
       stopCollecting();
       stopping.abort();
-      await running;
+      await inTime(LAST_SLICE, running);
     },
   };
 };

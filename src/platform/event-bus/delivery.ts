@@ -27,6 +27,9 @@ export type Delivery = {
   readonly envelope: Envelope;
 };
 
+/** The topics of a service: of what it tells everybody, and of its own affairs, which the bus keeps for the day when its store is lost. */
+export const topicsOfSource = (source: string): readonly string[] => [`${source}.events`, `${source}.events.private`];
+
 /**
  * What somebody else put on a topic: it is in nobody's feed, so no event comes after it. `key` and `at` only name it; both
  * say where on the bus it lies.

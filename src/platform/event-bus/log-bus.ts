@@ -61,6 +61,11 @@ export const openLogBus = (sources: Readonly<Record<string, Source>>, applicatio
     const read = ({ era, tx, position }: FeedPosition) =>
       database.write<PublishedRow>(PUBLISHED, [era, tx, position, SLICE]);
     const patience = createPatience(listener);
+    /** Another copy may reach the source that this one does not. */
+    const stepAside = async (error: unknown): Promise<never> => {
+      await lease.release().catch(() => undefined); // it runs out by itself
+      throw error;
+    };
     /** Behind a full slice there is more: it is fetched while the slice is handled. */
     let ahead: { readonly from: string; readonly rows: ReturnType<typeof read> } | undefined;
     return {
@@ -73,7 +78,7 @@ export const openLogBus = (sources: Readonly<Record<string, Source>>, applicatio
         const from = standing.cursors.get(PART);
         const fetched = ahead !== undefined && ahead.from === from ? ahead.rows : undefined;
         ahead = undefined;
-        const rows = await (fetched ?? read(from === undefined ? standing.start : placeOf(from)));
+        const rows = await (fetched ?? read(from === undefined ? standing.start : placeOf(from))).catch(stepAside);
         const last = rows.at(-1);
         if (last === undefined) {
           await patience.wait();

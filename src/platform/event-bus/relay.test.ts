@@ -44,7 +44,7 @@ describe('what is published of a feed', () => {
 const relay = async (rounds: number, ports: Partial<RelayPorts> = {}) => {
   const events = [1, 2, 3, 4, 5].map((position) => event(position));
   const bus: Delivery[] = [];
-  const incidents: RelayIncident['kind'][] = [];
+  const incidents: (RelayIncident['kind'] | 'aside')[] = [];
   const pauses: number[] = [];
   const stored: Checkpoint[] = [];
   const world: RelayPorts = {
@@ -57,6 +57,7 @@ const relay = async (rounds: number, ports: Partial<RelayPorts> = {}) => {
       if (known) stored.push(checkpoint);
       return known;
     },
+    stepAside: async () => void incidents.push('aside'),
     pause: async (ms) => void pauses.push(ms),
     report: ({ kind }) => void incidents.push(kind),
     ...ports,
@@ -89,8 +90,8 @@ describe('a relay', () => {
     });
     expect(positions(sent)).toEqual([1, 2, 1, 2, 1, 2, 1, 2, 3, 4, 5]);
     expect(sent.map(({ after }) => after.position)).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 4]);
-    expect(pauses).toEqual([100, 200, 400]);
-    expect(incidents).toEqual(['waiting', 'waiting', 'waiting']);
+    expect(pauses).toEqual([100, 400, 1_600]);
+    expect(incidents, 'the third time another one may try').toEqual(['waiting', 'waiting', 'waiting', 'aside']);
     expect(stored.at(-1)?.position).toEqual(place(5));
   });
 

@@ -10,7 +10,7 @@
  *
  * An event may be published twice. None is skipped, and the first copies of a lane come in the lane's order, whoever else
  * believes to lead: every send is a piece of the one feed that begins where everything before it was acknowledged. So
- * leadership saves work, and nothing rests on it. A relay that was frozen publishes what others published since, and
+ * leadership saves work, and nothing rests on it; who fails again and again steps aside for others. A relay that was frozen publishes what others published since, and
  * then finds that the checkpoint is not the one it knew.
  *
  * All that it asks of the world are its ports, so that a simulation can be the world.
@@ -46,6 +46,8 @@ export type RelayPorts = {
   readonly send: (deliveries: readonly Delivery[]) => Promise<void>;
   /** Stores a checkpoint, where the stored one still has the revision before it. Answers whether it had. */
   readonly store: (checkpoint: Checkpoint) => Promise<boolean>;
+  /** Lets another one lead, if there is one, before this one does again: it may reach what this one cannot. Never rejects. */
+  readonly stepAside: () => Promise<void>;
   readonly pause: (ms: number) => Promise<void>;
   readonly report: (incident: RelayIncident) => void;
 };
@@ -55,6 +57,8 @@ export type RelayIncident = { readonly kind: 'overtaken' } | { readonly kind: 'w
 
 const PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
+/** Rounds in a row that failed, from which on it is this process that cannot; the pause is longer than others' by then. */
+const MUST_STEP_ASIDE = 3;
 
 /** Runs until `stopping`, one send at a time; never rejects. */
 export const runRelay = async (ports: RelayPorts, stopping: () => boolean): Promise<void> => {
@@ -81,8 +85,9 @@ export const runRelay = async (ports: RelayPorts, stopping: () => boolean): Prom
     } catch (error) {
       checkpoint = undefined;
       ports.report({ kind: 'waiting', error });
-      await ports.pause(Math.min(LONGEST_PAUSE, PAUSE * 2 ** trouble));
-      trouble = Math.min(trouble + 1, 16);
+      trouble += 1;
+      if (trouble >= MUST_STEP_ASIDE) await ports.stepAside();
+      await ports.pause(Math.min(LONGEST_PAUSE, PAUSE * 4 ** Math.min(trouble - 1, 8)));
     }
   }
 };

@@ -1,35 +1,29 @@
 /**
  * A service's relay, running: its store as the feed, a checkpoint beside it, and a broker to publish to.
  *
- * Before it publishes anything it looks whether the broker holds an event that its store lacks. It does where the store
- * was set back to an earlier moment: what the other services have heard since would be said again, otherwise. Then
- * nothing is published, and the way out is named. In a life of the store that is new (see `era`) the service waits for
- * that look before it answers anybody; otherwise it need not wait for a broker that is away.
+ * Before it publishes anything it looks whether the broker holds an event that its store lacks: see set-back.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { comparePositions, FEED_START, type FeedPosition } from '../event-store/event.ts';
-import { CURRENT_ERA } from '../event-store/store.ts';
+import { inTime } from '../lifecycle/in-time.ts';
 import type { Signal } from '../lifecycle/signal.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
-import { errorInWords } from '../telemetry/error-words.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { gauges, metrics } from '../telemetry/metrics.ts';
-import { LATE, MOST_COUNTED } from './bus.ts';
 import type { Delivery } from './delivery.ts';
 import { readFeed } from './feed.ts';
 import { laneName } from './lanes.ts';
 import { leaseOf } from './lease.ts';
 import { createPatience } from './patience.ts';
 import { type Checkpoint, type RelayPorts, runRelay } from './relay.ts';
+import { currentLife, guardAgainstSetBack, type Holdings, type SetBackGuard } from './set-back.ts';
 import { tracedSend } from './traced.ts';
 
 /** A broker, as a relay needs it. */
-export type Publisher = {
+export type Publisher = Holdings & {
   /** See RelayPorts.send. */
   send(source: string, deliveries: readonly Delivery[]): Promise<void>;
-  /** The last events of a source on each partition of some topics. Rejects where the broker cannot be asked. */
-  newest(source: string, topics: readonly string[]): Promise<readonly Delivery[]>;
 };
 export type RelayOptions = {
   /** The service, as its consumers name it. */
@@ -51,37 +45,29 @@ type RelayHealth = {
 export type Relay = {
   /** Resolves once the service may answer; rejects with StoreSetBack. Waits for a broker where it must ask one. */
   start(): Promise<void>;
+  /** Whether the service may write; see SetBackGuard. */
+  readonly admit: SetBackGuard['admit'];
   health(): Promise<RelayHealth>;
   stop(): Promise<void>;
 };
-
-/** The broker holds events that the store does not: it was restored to a moment before them. */
-class StoreSetBack extends Error {
-  override readonly name = 'StoreSetBack';
-  constructor(source: string, missing: number) {
-    super(
-      `the broker holds events of the ${source} service that its store lacks (${missing} of the newest): the store was set back. ` +
-        `Nothing is published. Stop the service, and bring them back: taskwire events restore --from kafka --service ${source}`,
-    );
-  }
-}
 
 const SMALLEST_SLICE = 250;
 const LARGEST_SLICE = 2_000;
 /** Characters of data in a slice above which the next one shall hold fewer events. */
 const MUCH = 4_000_000;
 const OTHERS_TURN = 1_000;
-const FIRST_LOOK = 3_000;
+/** ms for what is under way at a stop; a send to a broker that hangs takes longer. */
+const LAST_SEND = 4_000;
+const LATE = 30_000;
+const MOST_COUNTED = 10_000;
 
 const CHECKPOINT = statement(
   'relay-checkpoint',
-  `select revision, era, tx::text, position, seen_era as "seenEra",
-     coalesce((select json_agg(json_build_array(topic, lane, era, tx::text, position)) from relay_lane), '[]') as lanes
+  `select revision, era, tx::text, position, coalesce((select json_agg(json_build_array(topic, lane, era, tx::text, position)) from relay_lane), '[]') as lanes
    from relay`,
 );
 type CheckpointRow = FeedPosition & {
   readonly revision: number;
-  readonly seenEra: number;
   readonly lanes: readonly (readonly [string, number, number, string, number])[];
 };
 const STORE = statement(
@@ -100,21 +86,12 @@ const REWIND = statement(
   `with forgotten as (delete from relay_lane)
    update relay set revision = revision + 1, era = $1, tx = $2::xid8, position = $3, updated_at = clock_timestamp() returning 1`,
 );
-const SEEN = statement('relay-seen', 'update relay set seen_era = $1 returning 1');
-const LACKING = statement(
-  'relay-lacking',
-  'select count(*)::integer as count from unnest($1::uuid[]) known(id) where not exists (select from event e where e.id = known.id)',
-);
 const BACKLOG = statement(
   'relay-backlog',
   `select count(*)::integer as events, coalesce(extract(epoch from now() - min(behind.recorded_at)), 0)::float8 as seconds
    from (select recorded_at from event where (era, tx, position) > ($1, $2::xid8, $3)
          order by event.era, event.tx, event.position limit $4) behind`,
 );
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-export const topicsOfSource = (source: string): readonly string[] => [`${source}.events`, `${source}.events.private`];
-
 /**
  * Publishes nothing before `start`. Of several relays of a source, one holds the lease and publishes; the others stand
  * by.
@@ -125,53 +102,12 @@ export const openRelay = (options: RelayOptions): Relay => {
   const { signal } = stopping;
   const rest = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined); // who stops waits for nothing
   let running: Promise<void> = Promise.resolve();
-  let refusal: StoreSetBack | undefined;
-  let hasSeen = false;
-
-  /** Whether the broker was seen to hold nothing that is not here. Rejects with StoreSetBack, or where it cannot be asked. */
-  const look = async (): Promise<void> => {
-    const [row] = await database.write<{ era: number }>(CURRENT_ERA, []);
-    if (row === undefined) throw new Error('the store did not answer');
-    await refuseSetBack(database, publisher, source);
-    await database.write(SEEN, [row.era]);
-    hasSeen = true;
-  };
-  /** Looks until it has seen, and says each thing that it waits for once. Ends without where this process stops. */
-  const lookAgain = async (): Promise<void> => {
-    let told = '';
-    for (let tries = 0; !signal.aborted; tries += 1) {
-      try {
-        return await look();
-      } catch (error) {
-        if (error instanceof StoreSetBack) throw error;
-        const words = errorInWords(error);
-        if (words !== told) logger.warn('the relay waits for the broker', { source, error });
-        told = words;
-        await rest(Math.min(5_000, 200 * 2 ** Math.min(tries, 8)));
-      }
-    }
-  };
-  /** Where the broker is away, or slow to answer, the look is put off. */
-  const lookOnce = async (): Promise<void> => {
-    const later = rest(FIRST_LOOK);
-    await Promise.race([
-      later,
-      look().catch((error: unknown) => {
-        if (error instanceof StoreSetBack) throw error;
-      }),
-    ]);
-  };
+  const guard = guardAgainstSetBack({ source, database, publisher, logger, rest, isStopping: () => signal.aborted });
   const run = async (): Promise<void> => {
-    try {
-      if (!hasSeen) await lookAgain();
-    } catch (error) {
-      if (!(error instanceof StoreSetBack)) throw error;
-      refusal = error;
-      logger.error('the relay publishes nothing', { source, error });
-      return;
-    }
+    await guard.looked().catch(() => undefined); // its refusal says it
     const lease = leaseOf(database, { consumer: 'relay', source });
-    await runRelay(portsOf(options, lease, rest, failPoint), () => signal.aborted);
+    const isOver = () => signal.aborted || guard.refusal() !== undefined;
+    await runRelay(portsOf(options, guard, lease, rest, failPoint), isOver);
     await lease.release().catch(() => undefined); // it runs out by itself
   };
 
@@ -201,15 +137,13 @@ export const openRelay = (options: RelayOptions): Relay => {
   return {
     start: async () => {
       stopCollecting = collecting('relay', readings);
-      const [row] = await database.write<{ era: number }>(CURRENT_ERA, []);
-      const [checkpoint] = await database.read<CheckpointRow>(CHECKPOINT, []);
-      if (checkpoint?.seenEra === row?.era) await lookOnce();
-      else await lookAgain();
+      await guard.begin();
       running = run();
     },
+    admit: guard.admit,
     health: async () => {
       const { behind } = await backlog();
-      if (refusal)
+      if (guard.refusal())
         return { status: 'degraded', detail: 'the broker holds events that the store lacks', backlog: behind };
       return { status: behind.seconds * 1000 > LATE ? 'degraded' : 'ok', backlog: behind };
     },
@@ -217,13 +151,14 @@ export const openRelay = (options: RelayOptions): Relay => {
       stopCollecting();
       stopping.abort();
       committed.notify(); // whoever waits for a commit
-      await running;
+      await inTime(LAST_SEND, running);
     },
   };
 };
 
 const portsOf = (
   { source, database, publisher, committed, logger }: RelayOptions,
+  guard: SetBackGuard,
   lease: ReturnType<typeof leaseOf>,
   rest: (ms: number) => Promise<void>,
   failPoint: (name: string) => void,
@@ -237,7 +172,9 @@ const portsOf = (
       if (!mine) await rest(OTHERS_TURN);
       return mine;
     },
+    stepAside: () => lease.release().catch(() => undefined), // it runs out by itself
     checkpoint: async () => {
+      await guard.admit(await currentLife(database));
       const checkpoint = await readCheckpoint(database);
       stored = checkpoint.position;
       return checkpoint;
@@ -286,19 +223,6 @@ export const readCheckpoint = async (database: Database): Promise<Checkpoint> =>
   ]);
   return { revision, position: { era, tx, position }, lanes: new Map(lanes) };
 };
-/** Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. */
-export const refuseSetBack = async (
-  database: Database,
-  publisher: Pick<Publisher, 'newest'>,
-  source: string,
-): Promise<void> => {
-  const known = await publisher.newest(source, topicsOfSource(source));
-  const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
-  const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
-  if (lacking === undefined) throw new Error('the store did not answer');
-  if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
-};
-
 /**
  * Sets a service's relay back to the beginning: all is published once more, and to whoever heard it these are twins. No
  * relay of the service may run, and its topics must hold nothing: a consumer stands still where something is missing, and

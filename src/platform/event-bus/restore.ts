@@ -66,7 +66,7 @@ const BEHIND_ALL = statement(
 );
 const CHECKPOINT = statement(
   'restore-checkpoint',
-  `update relay set revision = revision + 1, era = $1, tx = $2::xid8, position = $3, seen_era = 0,
+  `update relay set revision = revision + 1, era = $1, tx = $2::xid8, position = $3, seen_life = null,
      updated_at = clock_timestamp() returning 1`,
 );
 const NO_LANES = statement('restore-no-lanes', 'delete from relay_lane');

@@ -51,7 +51,15 @@ const FEED = statement(
   `select ${COLUMNS} from event where (era, tx, position) > ($1, $2::xid8, $3) and ${VISIBLE}
    order by event.era, event.tx, event.position limit $4`,
 );
-export const CURRENT_ERA = statement('current-era', 'select current_era() as era');
+/**
+ * The era of the cluster that answers, and the store's life there: another one after each restart of the server, in
+ * another database, and in another era.
+ */
+export const CURRENT_ERA = statement(
+  'current-era',
+  `select era, concat_ws(' ', era, d.oid, extract(epoch from pg_postmaster_start_time())) as life
+   from current_era() era, pg_database d where d.datname = current_database()`,
+);
 const NEWEST = statement(
   'event-newest',
   `select * from (

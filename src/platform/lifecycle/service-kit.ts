@@ -4,6 +4,7 @@ import { type Cache, NO_CACHE } from '../cache/cache.ts';
 import type { Limiter } from '../cache/limits.ts';
 import type { CommandKit } from '../commit/command-handler.ts';
 import { createExecutor } from '../commit/executor.ts';
+import type { Admit } from '../commit/lines.ts';
 import { createStreamQueue } from '../commit/stream-queue.ts';
 import { tracedCommits } from '../commit/traced.ts';
 import { compileCatalog, type EventRegistry } from '../event-store/catalog.ts';
@@ -47,11 +48,13 @@ export type ServiceKitOptions = {
   readonly cache?: Cache;
   /** Counts what somebody tries; missing where limits are switched off. */
   readonly limiter?: Limiter | undefined;
+  /** Whether the store may be written to in a life of its; see set-back.ts. Where nobody is asked, it may. */
+  readonly admit?: Admit | undefined;
 };
 
 /** What a service is told of the installation that it is part of. */
 export type Place = Required<Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint' | 'committed'>> &
-  Pick<ServiceKitOptions, 'cache' | 'limiter'>;
+  Pick<ServiceKitOptions, 'cache' | 'limiter' | 'admit'>;
 
 const STATEMENT_TIMEOUT = 2_000;
 const READ_CONNECTIONS = 3;
@@ -69,7 +72,7 @@ export const openServiceKit = (options: ServiceKitOptions): ServiceKit => {
   const catalog = compileCatalog(registry);
   const keys = openKeyRing(keysDatabase, masterKey);
   const kept = openKept(cache, schema);
-  const hooks = { failPoint, committed: committed.notify, written: kept.written };
+  const hooks = { failPoint, committed: committed.notify, written: kept.written, admit: options.admit };
   const executor = tracedCommits(name, createExecutor(name, database, hooks));
   const commands: CommandKit = {
     service: name,

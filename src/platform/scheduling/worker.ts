@@ -1,6 +1,7 @@
 /** A worker of this process: the loop of work-loop.ts on the database, whose clock alone counts. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { streamName } from '../event-store/event.ts';
+import { inTime } from '../lifecycle/in-time.ts';
 import type { Signal } from '../lifecycle/signal.ts';
 import { refusalOf } from '../resilience/refusal.ts';
 import type { Database } from '../sql/database.ts';
@@ -117,14 +118,3 @@ const reporter =
   };
 const tell = ({ warn, error: cry }: Logger, message: string, fields: LogFields): void =>
   (refusalOf(fields.error) ? warn : cry)(message, fields);
-
-/** Whether it was done within so many ms; rejects as it does. */
-const inTime = async (ms: number, doing: Promise<unknown>): Promise<boolean> => {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  try {
-    return await Promise.race([doing.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};

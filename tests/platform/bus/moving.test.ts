@@ -2,6 +2,7 @@
 import { ProduceAcks, Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../../scripts/kafka/cluster.ts';
+import { readFeed } from '../../../src/platform/event-bus/feed.ts';
 import { clientOptions, type KafkaSettings } from '../../../src/platform/event-bus/kafka/client.ts';
 import { openFetcher } from '../../../src/platform/event-bus/kafka/fetcher.ts';
 import { openKafkaBus } from '../../../src/platform/event-bus/kafka/kafka-bus.ts';
@@ -9,7 +10,8 @@ import { readAll } from '../../../src/platform/event-bus/kafka/tail.ts';
 import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-specs.ts';
 import { applyTopics, emptyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
 import { openLogBus } from '../../../src/platform/event-bus/log-bus.ts';
-import { openRelay, type Relay, rewindRelay } from '../../../src/platform/event-bus/relaying.ts';
+import { openRelay, type Publisher, type Relay, rewindRelay } from '../../../src/platform/event-bus/relaying.ts';
+import { FEED_START } from '../../../src/platform/event-store/event.ts';
 import { laneOf } from '../../../src/platform/event-store/lane.ts';
 import { statement } from '../../../src/platform/sql/database.ts';
 import { createLogger } from '../../../src/platform/telemetry/logger.ts';
@@ -43,11 +45,12 @@ kafka.describe('an installation with a broker', () => {
     if (!isMoved) return openLogBus({ note: { address, schema: SCHEMA, committed } }, 'test bus');
     return openKafkaBus(settings());
   });
-  const publish = (): Relay => {
+  const publish = (more: Partial<Publisher> = {}): Relay => {
     const { database, committed } = bed.producer();
-    const publisher = openKafkaBus(settings());
+    const bus = openKafkaBus(settings());
+    const publisher = { ...bus, ...more };
     const relay = openRelay({ source: 'note', database, publisher, committed, logger: createLogger('silent') });
-    relays.push({ health: relay.health, stop: () => relay.stop().then(() => publisher.close()) });
+    relays.push({ health: relay.health, stop: () => relay.stop().then(() => bus.close()) });
     void relay.start();
     return relay;
   };
@@ -85,6 +88,16 @@ kafka.describe('an installation with a broker', () => {
     await until('it to lead', async () => (await held()).length > 0);
     await relay.stop();
     expect(await held()).toEqual([]);
+  });
+
+  test('a relay that reaches the store and not the broker leaves its place to one that reaches both', async () => {
+    isMoved = true;
+    const { database } = bed.producer();
+    const cut = publish({ send: () => Promise.reject(new Error('there is no way to the broker')) });
+    await until('it to lead', async () => (await database.read(RELAYS, [])).length > 0);
+    await bed.say('one');
+    publish();
+    await until('all to be published', async () => (await cut.health()).backlog.events === 0, 30_000);
   });
 
   test('a record that is no event is parked, and holds up nobody, not even its key', async () => {
@@ -145,6 +158,31 @@ kafka.describe('an installation with a broker', () => {
     expect((await bed.parked()).filter(([name]) => !name.startsWith('record '))).toEqual([]); // those are of the test before
   });
 
+  test('topics that are made with other partitions get all of it again; who hears it is restarted, and hears nothing twice', async () => {
+    isMoved = true;
+    const { database } = bed.producer();
+    publish();
+    const listening = await bed.listen([hearing()]);
+    const heard = await Promise.all(upTo(20).map(() => bed.say('one', 'two')));
+    for (const id of heard) await hears(id, [1, 2]);
+    await relays.pop()?.stop();
+    await rewindRelay(database);
+    await emptyTopics(
+      settings(),
+      TOPICS.map((spec) => ({ ...spec, partitions: 16 })),
+    );
+    await bed.stop(listening);
+    publish();
+    await bed.listen([hearing()]);
+    const later = await Promise.all(upTo(40).map(() => bed.say('one')));
+    for (const id of heard) await bed.extend(id, 'three');
+    for (const id of later) await hears(id, [1]);
+    for (const id of heard) {
+      await hears(id, [1, 2, 3]);
+      expect(await heardOf(id)).toEqual([1, 2, 3]);
+    }
+  });
+
   test('a gap in one partition holds up no other', async () => {
     isMoved = true;
     publish();
@@ -157,6 +195,31 @@ kafka.describe('an installation with a broker', () => {
     const elsewhere = ids.filter((id) => laneOf(id) % 4 !== 0);
     expect(elsewhere.length).toBeGreaterThan(0);
     for (const id of elsewhere) await hears(id, [1]);
+  });
+
+  test('the newest event is known by its place, though a twin of an older one and many strays lie behind it', async () => {
+    isMoved = true;
+    const relay = publish();
+    const id = await bed.say('one', 'two');
+    await until('it to be published', async () => (await relay.health()).backlog.events === 0);
+    const bus = openKafkaBus(settings());
+    const ours = (await readFeed(bed.producer().database, FEED_START, 10_000)).filter(
+      ({ envelope }) => envelope.stream === `note-${id}`,
+    );
+    await bus.send(
+      'note',
+      ours.slice(0, 1).map((event) => ({ ...event, after: FEED_START })),
+    );
+    const isThere = async () =>
+      (await bus.newest('note', ['note.events'])).some(({ envelope }) => envelope.id === ours.at(-1)?.envelope.id);
+    expect(ours).toHaveLength(2);
+    expect(await isThere(), 'behind its elder’s twin').toBe(true);
+    const producer = new Producer({ ...clientOptions(settings(), 'somebody'), idempotent: false });
+    const strays = upTo(150).map(() => ({ topic: 'note.events', key: Buffer.from(id), value: Buffer.from('stray') }));
+    await producer.send({ messages: strays, acks: ProduceAcks.ALL });
+    await producer.close(true);
+    expect(await isThere(), 'behind 150 strays').toBe(true);
+    await bus.close();
   });
 });
 

@@ -1,8 +1,8 @@
 /** All that a source has ever put on the broker, each event once: its first copy, for later ones are twins. */
 import { comparePositions, type FeedPosition } from '../../event-store/event.ts';
 import type { Delivery } from '../delivery.ts';
+import { topicsOfSource } from '../delivery.ts';
 import { laneName } from '../lanes.ts';
-import { topicsOfSource } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
 import { fromRecord } from './cloud-event.ts';
 import { openFetcher } from './fetcher.ts';

@@ -3,10 +3,11 @@
  * A topic's partitions are powers of two up to 64, so each of the 64 lanes lies on one of them, in order.
  */
 import { comparePositions, FEED_START, type FeedPosition } from '../../event-store/event.ts';
+import { inTime } from '../../lifecycle/in-time.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { type EventBus, MOST_COUNTED, NOBODYS } from '../bus.ts';
-import type { Delivery } from '../delivery.ts';
-import { type Publisher, topicsOfSource } from '../relaying.ts';
+import { type EventBus, NOBODYS } from '../bus.ts';
+import { type Delivery, topicsOfSource } from '../delivery.ts';
+import type { Publisher } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
 import { fromRecord } from './cloud-event.ts';
 import { type Fetcher, openFetcher, type Spot } from './fetcher.ts';
@@ -15,6 +16,7 @@ import { openSender } from './publisher.ts';
 import { openKafkaReader } from './reader.ts';
 import { readTail } from './tail.ts';
 
+const MOST_COUNTED = 10_000;
 const DOUBLE =
   'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
 
@@ -43,13 +45,18 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
     isDouble = true;
   };
   const sender = openSender(settings, 'taskwire-relay');
-  /** The newest events of a source on each partition; what is none of its lies between them, and is passed over. */
-  const newest = async (source: string, topics: readonly string[]): Promise<readonly Delivery[]> => {
-    const tails = await inTurn(() => readTail(look(), topics, TAIL));
-    return tails.flatMap(({ topic, partition, records }) => {
-      const events = records.map((record) => fromRecord(source, { topic, partition, ...record }, record));
-      return events.filter((event): event is Delivery => !('kind' in event)).slice(-1);
-    });
+  /** By its place, as a twin of an older one may lie behind it; and behind strays, however many. */
+  const newest = async (source: string, topics: readonly string[], count = TAIL): Promise<readonly Delivery[]> => {
+    const tails = await inTurn(() => readTail(look(), topics, count));
+    const ofEach = tails.map(({ topic, partition, records }) =>
+      records
+        .map((record) => fromRecord(source, { topic, partition, ...record }, record))
+        .filter((event): event is Delivery => !('kind' in event))
+        .toSorted((one, other) => comparePositions(one.at, other.at))
+        .slice(-1),
+    );
+    const isHidden = tails.some(({ records }, n) => ofEach[n]?.length === 0 && records.length === count);
+    return isHidden && count < LONGEST_TAIL ? newest(source, topics, count * 10) : ofEach.flat();
   };
 
   return {
@@ -98,13 +105,15 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
     send: sender.send,
     newest,
     close: async () => {
-      await Promise.all([sender.close(), looking?.close()]);
+      await inTime(LAST_WORD, Promise.all([sender.close(), looking?.close()])); // a broker that hangs has none
     },
   };
 };
 
-/** Records at the end of a partition among which one of ours is looked for. */
+/** Records at the end of a partition among which one of ours is looked for, at first and at the most. */
 const TAIL = 100;
+const LONGEST_TAIL = 100_000;
 const PEEK = 300;
+const LAST_WORD = 2_000;
 const later = (one: FeedPosition, other: FeedPosition): FeedPosition =>
   comparePositions(one, other) < 0 ? other : one;

@@ -1,0 +1,170 @@
+/**
+ * Whether a store was set back to an earlier moment: by a backup, a snapshot of its disk, a replica that was promoted
+ * before it had everything. What the other services have heard since would be said again, and otherwise. Who knows is the
+ * broker: where it holds an event that the store lacks, the store is neither written to nor published from.
+ *
+ *   a life of the store that nobody looked at ──the broker's newest events are all here──► it may be written to
+ *        │             ▲                    └──one of them is not──► it never is: the cure is named
+ *        └─ the broker ┘ cannot be asked: 503 to whoever writes, and another look
+ *
+ * A life (see CURRENT_ERA) ends with each restart of the database's server, for its disk may have been changed meanwhile.
+ * So a server that restarts while the broker is away is not written to before that is back. Rejected: to go by the
+ * timeline alone, which a snapshot does not change.
+ *
+ * What a relay had under way while a primary failed may reach the broker after the look; only a replica that acknowledges
+ * each commit (synchronous_commit) closes that gap.
+ */
+import { CURRENT_ERA } from '../event-store/store.ts';
+import { inTime } from '../lifecycle/in-time.ts';
+import { type Database, statement } from '../sql/database.ts';
+import { DatabaseUnavailable } from '../sql/errors.ts';
+import { errorInWords } from '../telemetry/error-words.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { type Delivery, topicsOfSource } from './delivery.ts';
+
+/** A broker that can be asked what it holds. */
+export type Holdings = {
+  /** The newest event of a source on each partition of some topics. Rejects where the broker cannot be asked. */
+  newest(source: string, topics: readonly string[]): Promise<readonly Delivery[]>;
+};
+
+/** The broker holds events that the store does not: it was restored to a moment before them. */
+export class StoreSetBack extends Error {
+  override readonly name = 'StoreSetBack';
+  constructor(source: string, missing: number) {
+    super(
+      `the broker holds events of the ${source} service that its store lacks (${missing} of the newest): the store was set back. ` +
+        `Nothing is written or published. Stop the service, and bring them back: taskwire events restore --from kafka --service ${source}`,
+    );
+  }
+}
+
+export type SetBackGuard = {
+  /**
+   * Resolves once the service may begin: at once where this life of the store was looked at before and the broker is away
+   * or slow, otherwise after a look. Rejects with StoreSetBack.
+   */
+  begin(): Promise<void>;
+  /** Resolves once a look of this process has found all there. Rejects with StoreSetBack. */
+  looked(): Promise<void>;
+  /**
+   * Resolves where the store may be written to in this life of its. Rejects with DatabaseUnavailable where that is not
+   * known after 1.5 s, or must not be.
+   */
+  admit(life: string): Promise<void>;
+  /** Why it is not written to; undefined while it may be. */
+  refusal(): StoreSetBack | undefined;
+};
+
+type Options = {
+  readonly source: string;
+  readonly database: Database;
+  readonly publisher: Holdings;
+  readonly logger: Logger;
+  /** Waits so many ms, less where this process stops. */
+  readonly rest: (ms: number) => Promise<void>;
+  readonly isStopping: () => boolean;
+};
+
+const FIRST_LOOK = 3_000;
+const ADMISSION = 1_500;
+const LONGEST_REST = 5_000;
+
+const SEEN_LIFE = statement('relay-seen-life', 'select seen_life as life from relay');
+const SEEN = statement('relay-seen', 'update relay set seen_life = $1 returning 1');
+const LACKING = statement(
+  'relay-lacking',
+  'select count(*)::integer as count from unnest($1::uuid[]) known(id) where not exists (select from event e where e.id = known.id)',
+);
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * Asks nothing until it is asked. Whoever asks while a look is under way waits for that one; a store that was found
+ * set back stays refused while the process lives.
+ */
+export const guardAgainstSetBack = (options: Options): SetBackGuard => {
+  const { source, database, publisher, logger, rest, isStopping } = options;
+  /** The life in which all was there, by a look of this copy or of another. */
+  let seen: string | undefined;
+  let hasLooked = false;
+  let refused: StoreSetBack | undefined;
+  let looking: Promise<void> | undefined;
+
+  const look = async (): Promise<void> => {
+    const life = await currentLife(database);
+    await refuseSetBack(database, publisher, source);
+    await database.write(SEEN, [life]);
+    seen = life;
+    hasLooked = true;
+  };
+  /** Looks until it has seen, and says each thing that it waits for once. Ends without where this process stops. */
+  const lookOn = async (): Promise<void> => {
+    let told = '';
+    for (let tries = 0; !isStopping(); tries += 1) {
+      try {
+        return await look();
+      } catch (error) {
+        if (error instanceof StoreSetBack) {
+          refused = error;
+          logger.error('the store was set back', { source, error });
+          throw error;
+        }
+        const words = errorInWords(error);
+        if (words !== told) logger.warn('the relay waits for the broker', { source, error });
+        told = words;
+        await rest(Math.min(LONGEST_REST, 200 * 2 ** Math.min(tries, 8)));
+      }
+    }
+  };
+  /** One look at a time, whoever asks. */
+  const lookTogether = (): Promise<void> => {
+    looking ??= lookOn().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+  const wasSeen = async (life: string): Promise<boolean> => {
+    if (seen === life) return true;
+    const [row] = await database.read<{ life: string | null }>(SEEN_LIFE, []);
+    if (row?.life === life) seen = life;
+    return row?.life === life;
+  };
+  return {
+    begin: async () => {
+      const isKnown = await currentLife(database)
+        .then(wasSeen)
+        .catch(() => false); // a look waits until the store can be asked
+      if (isKnown) await inTime(FIRST_LOOK, lookTogether());
+      else await lookTogether();
+    },
+    looked: async () => {
+      if (!hasLooked) await lookTogether();
+    },
+    admit: async (life) => {
+      if (refused === undefined && !(await wasSeen(life)))
+        await inTime(
+          ADMISSION,
+          lookTogether().catch(() => undefined), // `refused` says it
+        );
+      if (refused) throw new DatabaseUnavailable(refused, false);
+      if (seen !== life) throw new DatabaseUnavailable(new Error('the broker was not asked yet what it holds'), false);
+    },
+    refusal: () => refused,
+  };
+};
+
+/** See CURRENT_ERA. */
+export const currentLife = async (database: Database): Promise<string> => {
+  const [row] = await database.write<{ life: string }>(CURRENT_ERA, []);
+  if (row === undefined) throw new Error('the store did not answer');
+  return row.life;
+};
+
+/** Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. */
+export const refuseSetBack = async (database: Database, publisher: Holdings, source: string): Promise<void> => {
+  const known = await publisher.newest(source, topicsOfSource(source));
+  const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
+  const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
+  if (lacking === undefined) throw new Error('the store did not answer');
+  if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
+};
