@@ -11,6 +11,7 @@ import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { gauges, metrics } from '../telemetry/metrics.ts';
+import { LATE, MOST_COUNTED } from './bus.ts';
 import type { Delivery } from './delivery.ts';
 import { readFeed } from './feed.ts';
 import { laneName } from './lanes.ts';
@@ -58,8 +59,6 @@ const MUCH = 4_000_000;
 const OTHERS_TURN = 1_000;
 /** ms for what is under way at a stop; a send to a broker that hangs takes longer. */
 const LAST_SEND = 4_000;
-const LATE = 30_000;
-const MOST_COUNTED = 10_000;
 
 const CHECKPOINT = statement(
   'relay-checkpoint',

@@ -5,7 +5,7 @@
 import { comparePositions, FEED_START, type FeedPosition } from '../../event-store/event.ts';
 import { inTime } from '../../lifecycle/in-time.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { type EventBus, NOBODYS } from '../bus.ts';
+import { type EventBus, MOST_COUNTED, NOBODYS } from '../bus.ts';
 import { type Delivery, topicsOfSource } from '../delivery.ts';
 import type { Publisher } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
@@ -16,7 +16,6 @@ import { openSender } from './publisher.ts';
 import { openKafkaReader } from './reader.ts';
 import { readTail } from './tail.ts';
 
-const MOST_COUNTED = 10_000;
 const DOUBLE =
   'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
 
