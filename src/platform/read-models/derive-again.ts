@@ -5,6 +5,7 @@ import type { Commit } from '../commit/commit.ts';
 import { streamId } from '../event-store/event.ts';
 import { type Database, statement } from '../sql/database.ts';
 import type { InlineReadModel } from './inline.ts';
+import { streamRange } from './replay.ts';
 
 /** Somebody else holds by now what a stream had reserved. */
 export type TakenByOthers = { readonly id: string; readonly scope: string };
@@ -15,13 +16,25 @@ const HELD = statement(
      join json_to_recordset($1::json) h(scope text, value text) on h.scope = r.scope and h.value = r.value`,
 );
 type Held = { readonly scope: string; readonly value: string; readonly holder: string };
-const behindOf = ({ name }: InlineReadModel) =>
+// A page is read in a moment, however many streams there are.
+const behindOf = ({ name, streamPrefix }: InlineReadModel) =>
   statement(
     `derive-behind-${name}`,
-    `select e.stream from (select stream, max(version) as version from event where stream like $1 group by stream) e
-       left join ${name} r on e.stream = left($1, -1) || r.id::text
-     where r.version is distinct from e.version`,
+    `select e.stream, r.version is distinct from e.version as behind
+     from (select stream, max(version) as version from event where stream > $1 and stream < $2
+           group by stream order by stream limit 500) e
+       left join ${name} r on r.id = substr(e.stream, ${`${streamPrefix}-`.length + 1})::uuid
+     order by e.stream`,
   );
+type Page = readonly { readonly stream: string; readonly behind: boolean }[];
+async function* streamsBehind(database: Database, model: InlineReadModel): AsyncGenerator<string> {
+  const [start, end] = streamRange(model.streamPrefix);
+  for (let after: string | undefined = start; after !== undefined; ) {
+    const page: Page = await database.read(behindOf(model), [after, end]);
+    for (const { stream, behind } of page) if (behind) yield stream;
+    after = page.at(-1)?.stream;
+  }
+}
 
 /**
  * For a service whose store got events behind its back. A stream at a time, each in one commit: broken off and run again,
@@ -34,7 +47,7 @@ export const deriveAgain = async (
 ): Promise<readonly TakenByOthers[]> => {
   const others: TakenByOthers[] = [];
   for (const model of models)
-    for (const { stream } of await database.read<{ stream: string }>(behindOf(model), [`${model.streamPrefix}-%`])) {
+    for await (const stream of streamsBehind(database, model)) {
       const id = streamId(stream);
       const { writes, holds } = model.derive(id, await store.load(stream));
       const held = await database.read<Held>(HELD, [JSON.stringify(holds)]);
