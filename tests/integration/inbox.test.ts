@@ -238,6 +238,28 @@ describe('reading all', () => {
     expect((await readAll(ask, 'more')).body).toEqual({ count: 1 });
   });
 
+  test('with a key of an earlier version, which kept the count as that of a stream, is answered alike', async () => {
+    const { id, ask } = await product.person();
+    await completeTasks(ask, 2);
+    const first = await readAll(ask, 'earlier');
+    const kept = await product.database.sql<{ results: readonly object[] }>(
+      'select results from notification_service.idempotency where principal = $1',
+      [id],
+    );
+    const one = { stream: expect.stringMatching(/^inbox-/), version: 2 };
+    expect(kept).toEqual([{ results: [{ count: 2 }, one] }]);
+    await product.database.sql(
+      `update notification_service.idempotency set
+         results = json_build_array(json_build_object('stream', 'inbox', 'version', 2), results -> 1)
+       where principal = $1`,
+      [id],
+    );
+    const again = await readAll(ask, 'earlier');
+    expect([again.body, again.headers['idempotency-replayed']]).toEqual([{ count: 2 }, 'true']);
+    const token = (answer: typeof first) => typeof answer.headers['consistency-token'];
+    expect([token(first), token(again)]).toEqual(['string', 'string']);
+  });
+
   test('ten times at once reads each entry once', async () => {
     const { ask } = await product.person();
     await completeTasks(ask, 10);

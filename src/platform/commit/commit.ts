@@ -20,12 +20,14 @@ export type RowWrite =
   | { readonly remove: Table<unknown>; readonly id: string }
   | { readonly statement: Statement; readonly values: readonly unknown[]; readonly expect: number };
 
-/** That a command was done: kept with it, so that a repeated request is answered from the streams at these versions. */
+/** That a command was done: kept with it, so that a repeated request is answered from its results. */
 type IdempotencyRecord = IdempotencyScope & {
   readonly bodyHash: string;
-  readonly results: readonly StreamVersion[];
+  readonly results: readonly Result[];
 };
 export type IdempotencyScope = { readonly principal: string; readonly route: string; readonly key: string };
+/** A stream, as it was at a version; or a number that no stream tells. */
+export type Result = StreamVersion | { readonly count: number };
 export type StreamVersion = { readonly stream: string; readonly version: number };
 
 export type Commit = {

@@ -134,7 +134,7 @@ export const runCommand = async <Row, Code extends string, Resource extends obje
       }
     },
     async ({ results: [result] }) => {
-      if (result === undefined) throw new Error('an idempotency record names no stream');
+      if (result === undefined || !('stream' in result)) throw new Error('an idempotency record names no stream');
       const { stream, version } = result;
       const [events, published] = await Promise.all([store.load(stream), store.publishedWith(stream, version)]);
       let row: Row | undefined;

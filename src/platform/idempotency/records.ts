@@ -1,8 +1,8 @@
 /** What was done under an Idempotency-Key. Records are written in the commit of the command that they tell of. */
-import type { IdempotencyScope, StreamVersion } from '../commit/commit.ts';
+import type { IdempotencyScope, Result } from '../commit/commit.ts';
 import { type Database, statement } from '../sql/database.ts';
 
-export type DoneBefore = { readonly bodyHash: string; readonly results: readonly StreamVersion[] };
+export type DoneBefore = { readonly bodyHash: string; readonly results: readonly Result[] };
 export type IdempotencyRecords = {
   find(scope: IdempotencyScope): Promise<DoneBefore | undefined>;
   /** Forgets what is older than a day, a batch at a time; answers how many. Until then a key stays used. */

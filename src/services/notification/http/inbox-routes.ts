@@ -1,17 +1,16 @@
 /** Inboxes over HTTP. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { handle } from '#platform/commit/command-handler.ts';
-import type { Executor } from '#platform/commit/executor.ts';
 import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
 import { answerToken, bringsToken } from '#platform/http/consistency.ts';
-import { idempotencyInFlight, type Keyed, keyedRequest, once } from '#platform/http/idempotency.ts';
+import { idempotencyInFlight, keyedRequest, once } from '#platform/http/idempotency.ts';
 import { answerList } from '#platform/http/list.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
 import { AUTHENTICATED, KEYED, listOf, NoBody, responses, VERSIONED, WITH_BODY } from '#platform/http/schemas.ts';
 import type { Routes } from '#platform/http/server.ts';
 import { inboxEntries } from '../application/aggregates.ts';
-import { type ReadAll, readAll } from '../application/read-all.ts';
+import { type AllRead, readAll, readAllBefore } from '../application/read-all.ts';
 import { countInbox, findEntry, type InboxFilter, inboxList, listInbox } from '../read-models/inbox-list.ts';
 import type { NotificationPorts } from './ports.ts';
 import { inboxProblems } from './problems.ts';
@@ -130,9 +129,6 @@ export const inboxRoutes =
     );
   };
 
-/** A key of this route is kept with a number under this name, for no stream tells it, and with one of the entries. */
-const COUNTED = 'inbox';
-
 const readThemAll = (
   { write, database }: NotificationPorts,
   request: FastifyRequest,
@@ -140,28 +136,21 @@ const readThemAll = (
 ): Promise<FastifyReply> => {
   const { commands, tokenOf } = write;
   const by = requester(request);
-  const keyed = keyedRequest(request);
+  const idempotency = keyedRequest(request);
+  const answer = ({ count, published }: AllRead): FastifyReply => {
+    answerToken(reply, tokenOf, published);
+    return reply.send({ count });
+  };
   return once(
     { ...write, lookUpFirst: true },
-    keyed,
+    idempotency,
     async () => {
-      const done = await readAll({ commands, database }, by, contextOf(request, by));
-      if (keyed && !(await keep(commands.executor, keyed, done))) return { refusal: idempotencyInFlight() };
-      answerToken(reply, tokenOf, done.published);
-      return { final: reply.send({ count: done.count }) };
+      const outcome = await readAll({ commands, database }, by, contextOf(request, by), { idempotency });
+      return outcome.kind === 'done' ? { final: answer(outcome) } : { refusal: idempotencyInFlight() };
     },
-    async ({ results: [counted, one] }) => {
-      const published = one && (await commands.store.publishedWith(one.stream, one.version));
-      answerToken(reply, tokenOf, published);
-      return reply.header('idempotency-replayed', 'true').send({ count: counted?.version ?? 0 });
+    async ({ results }) => {
+      reply.header('idempotency-replayed', 'true');
+      return answer(await readAllBefore(commands, results));
     },
   );
-};
-
-/** Keeps the key behind the last step; false where another process was first, whose count is the answer then. */
-const keep = async (executor: Executor, keyed: Keyed, { count, one }: ReadAll): Promise<boolean> => {
-  const results = [{ stream: COUNTED, version: count }, ...(one ? [one] : [])];
-  const idempotency = { ...keyed, results };
-  const { verdict } = await executor.commit({ appends: [], take: [], release: [], writes: [], idempotency });
-  return verdict === 'accepted';
 };
