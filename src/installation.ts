@@ -8,7 +8,7 @@ import { topicsOfServices } from '#platform/event-bus/kafka/topic-specs.ts';
 import { openLogBus } from '#platform/event-bus/log-bus.ts';
 import { openRelay, type Publisher, type Relay } from '#platform/event-bus/relaying.ts';
 import { killAt } from '#platform/lifecycle/fail-points.ts';
-import type { Place } from '#platform/lifecycle/service-kit.ts';
+import type { ServicePlacement } from '#platform/lifecycle/service-kit.ts';
 import { createSignal, type Signal } from '#platform/lifecycle/signal.ts';
 import type { Declaring } from '#platform/migrations/compare.ts';
 import type { Login } from '#platform/migrations/logins.ts';
@@ -36,7 +36,7 @@ export const whereIs = (
   config: Config,
   shared: DatabaseAddress,
   committed: Signal = createSignal(),
-): Place => ({
+): ServicePlacement => ({
   address: databaseOf(config, settings, shared),
   keysAddress: databaseOf(config, 'KEYS', shared),
   failPoint: killAt(config.FAIL_POINT),
@@ -45,7 +45,7 @@ export const whereIs = (
 
 export type Installation = {
   readonly bus: EventBus;
-  readonly placeOf: (service: ServiceName) => Place;
+  readonly placeOf: (service: ServiceName) => ServicePlacement;
   /** What carries a service's events to the broker, by its name, one for each; undefined where there is no broker, and none is needed. */
   readonly relayOf: (service: string, logger: Logger) => Relay | undefined;
 };
@@ -57,9 +57,12 @@ export const openInstallation = async (
   logger?: Logger,
 ): Promise<Installation> => {
   const places = new Map(
-    SERVICES.map((service): [string, Place] => [service.name, whereIs(service, config, shared, createSignal())]),
+    SERVICES.map((service): [string, ServicePlacement] => [
+      service.name,
+      whereIs(service, config, shared, createSignal()),
+    ]),
   );
-  const placeOf = ({ name }: ServiceName): Place => {
+  const placeOf = ({ name }: ServiceName): ServicePlacement => {
     const place = places.get(name);
     if (place === undefined) throw new Error(`${name} is no service of this installation`);
     return place;
@@ -84,7 +87,7 @@ export const openInstallation = async (
 /** With connections of its own: what it waits for holds up nobody. */
 const openServiceRelay = (
   { name: source, schema }: ServiceName,
-  { address, committed, failPoint }: Place,
+  { address, committed, failPoint }: ServicePlacement,
   publisher: Publisher,
   logger: Logger,
 ): Relay => {

@@ -4,7 +4,7 @@ import { collecting } from '#platform/telemetry/collectors.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { gauges } from '#platform/telemetry/metrics.ts';
 import { type Copy, openCopy } from './copy.ts';
-import { type Lookup, type Place, placesOf } from './discovery.ts';
+import { addressesOf, type CopyAddress, type Lookup } from './discovery.ts';
 
 export type Copies = {
   /** The best that is none of `tried`; undefined where there is none to ask. */
@@ -32,15 +32,15 @@ export const openCopies = async (options: CopiesOptions): Promise<Copies> => {
   let copies: readonly Copy[] = [];
   let turn = 0;
   const resolve = async (): Promise<void> => {
-    const found = await Promise.allSettled(origins.map((origin) => placesOf(origin, lookUp)));
+    const found = await Promise.allSettled(origins.map((origin) => addressesOf(origin, lookUp)));
     const failed = found.find((one) => one.status === 'rejected');
     // Of a name that is not answered for now, nothing new is known: whoever was there is there still.
     if (failed) return logger.warn('a name cannot be resolved', { service, error: failed.reason });
-    const places = found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-    const gone = copies.filter(({ place }) => !places.some((one) => isSame(one, place)));
+    const addresses = found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    const gone = copies.filter(({ address }) => !addresses.some((one) => isSame(one, address)));
     const kept = copies.filter((copy) => !gone.includes(copy));
-    const fresh = places.filter((place) => !kept.some((copy) => isSame(place, copy.place)));
-    copies = [...kept, ...fresh.map((place) => openCopy(service, place, logger))];
+    const fresh = addresses.filter((address) => !kept.some((copy) => isSame(address, copy.address)));
+    copies = [...kept, ...fresh.map((address) => openCopy(service, address, logger))];
     for (const copy of gone) void copy.close(LAST_ANSWERS);
   };
   const probing = every(PROBE_EVERY, async () => void (await Promise.all(copies.map((copy) => copy.probe()))));
@@ -74,7 +74,8 @@ export const openCopies = async (options: CopiesOptions): Promise<Copies> => {
   };
 };
 
-const isSame = (one: Place, other: Place): boolean => one.origin === other.origin && one.host === other.host;
+const isSame = (one: CopyAddress, other: CopyAddress): boolean =>
+  one.origin === other.origin && one.host === other.host;
 
 /** Rounds that do not overlap: one that takes long is not joined by the next. */
 const every = (ms: number, round: () => Promise<void>): NodeJS.Timeout => {

@@ -2,12 +2,12 @@
 import type { Candidate } from '#platform/resilience/balance.ts';
 import { admits, type Breaker, begun, CLOSED, type Ending, ended } from '#platform/resilience/breaker.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
-import type { Place } from './discovery.ts';
+import type { CopyAddress } from './discovery.ts';
 import { endingOf } from './retry.ts';
 import { type Attempt, discard, openTransport, type UpstreamRequest } from './transport.ts';
 
 export type Copy = {
-  readonly place: Place;
+  readonly address: CopyAddress;
   readonly candidate: () => Candidate;
   /** For people: no address in it. */
   readonly state: () => { readonly ready: boolean; readonly breaker: Breaker['state'] };
@@ -24,9 +24,9 @@ const PROBE_TIMEOUT = 2_000;
 const PROBE: UpstreamRequest = { method: 'GET', path: '/health/ready', headers: {}, body: undefined };
 const NEVER = new AbortController().signal;
 
-export const openCopy = (service: string, place: Place, logger: Logger): Copy => {
-  const transport = openTransport(place.origin, place.host);
-  const probing = openTransport(place.origin, place.host); // it waits for no connection that others hold
+export const openCopy = (service: string, address: CopyAddress, logger: Logger): Copy => {
+  const transport = openTransport(address.origin, address.host);
+  const probing = openTransport(address.origin, address.host); // it waits for no connection that others hold
   let breaker: Breaker = CLOSED;
   let ready = true; // until it is known better: the first requests are not refused for want of a probe
   let outstanding = 0;
@@ -35,12 +35,12 @@ export const openCopy = (service: string, place: Place, logger: Logger): Copy =>
     const before = breaker.state;
     breaker = ended(breaker, ending, clock());
     if (breaker.state === before) return;
-    const told = { service, url: place.origin };
+    const told = { service, url: address.origin };
     if (breaker.state === 'open') logger.warn('a copy is not asked any more', told);
     if (breaker.state === 'closed') logger.info('a copy is asked again', told);
   };
   return {
-    place,
+    address,
     candidate: () => {
       const open = admits(breaker, clock()) ? 'trial' : 'open';
       return { ready, outstanding, breaker: breaker.state === 'closed' ? 'closed' : open };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { placesOf } from './discovery.ts';
+import { addressesOf } from './discovery.ts';
 
 const answers =
   (...addresses: readonly string[]) =>
@@ -10,29 +10,29 @@ const nobody = async () => {
 };
 
 test('an address stands for itself', async () => {
-  expect(await placesOf('http://10.0.0.1:8001', nobody)).toEqual([
+  expect(await addressesOf('http://10.0.0.1:8001', nobody)).toEqual([
     { origin: 'http://10.0.0.1:8001', host: '10.0.0.1:8001' },
   ]);
-  expect(await placesOf('http://[::1]:8001', nobody)).toEqual([{ origin: 'http://[::1]:8001', host: '[::1]:8001' }]);
+  expect(await addressesOf('http://[::1]:8001', nobody)).toEqual([{ origin: 'http://[::1]:8001', host: '[::1]:8001' }]);
 });
 
 test('a name stands for each of its addresses, and goes along as Host', async () => {
-  expect(await placesOf('http://task:8002', answers('10.0.0.1', '10.0.0.2'))).toEqual([
+  expect(await addressesOf('http://task:8002', answers('10.0.0.1', '10.0.0.2'))).toEqual([
     { origin: 'http://10.0.0.1:8002', host: 'task:8002' },
     { origin: 'http://10.0.0.2:8002', host: 'task:8002' },
   ]);
-  expect(await placesOf('https://task.example.org', answers('10.0.0.1'))).toEqual([
+  expect(await addressesOf('https://task.example.org', answers('10.0.0.1'))).toEqual([
     { origin: 'https://10.0.0.1', host: 'task.example.org' },
   ]);
 });
 
 test('a name with addresses of both families stands for the IPv4 ones', async () => {
-  const both = await placesOf('http://localhost:8002', answers('::1', '127.0.0.1'));
+  const both = await addressesOf('http://localhost:8002', answers('::1', '127.0.0.1'));
   expect(both.map(({ origin }) => origin)).toEqual(['http://127.0.0.1:8002']);
-  expect((await placesOf('http://six:1', answers('fd00::1'))).map(({ origin }) => origin)).toEqual([
+  expect((await addressesOf('http://six:1', answers('fd00::1'))).map(({ origin }) => origin)).toEqual([
     'http://[fd00::1]:1',
   ]);
 });
 
 test('a name that nobody knows is no place', () =>
-  expect(placesOf('http://task:8002', nobody)).rejects.toThrow('a name was asked for'));
+  expect(addressesOf('http://task:8002', nobody)).rejects.toThrow('a name was asked for'));

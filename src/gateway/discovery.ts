@@ -3,14 +3,14 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
 /** `host` is the name, with its port, by which the service knows itself. */
-export type Place = { readonly origin: string; readonly host: string };
+export type CopyAddress = { readonly origin: string; readonly host: string };
 
 export type Lookup = (name: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 
 const ask: Lookup = (name) => lookup(name, { all: true });
 
-/** The places behind one configured origin. Rejects where the name is not known now. */
-export const placesOf = async (origin: string, lookUp: Lookup = ask): Promise<readonly Place[]> => {
+/** The addresses behind one configured origin. Rejects where the name is not known now. */
+export const addressesOf = async (origin: string, lookUp: Lookup = ask): Promise<readonly CopyAddress[]> => {
   const { protocol, hostname, port, host } = new URL(origin);
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return [{ origin, host }];
   const found = await lookUp(hostname);

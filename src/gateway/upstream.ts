@@ -132,5 +132,5 @@ type NoAnswer = Exclude<Attempt, { readonly kind: 'answered' }>;
 const tell = (logger: Logger, service: string, copy: Copy, { kind, error }: NoAnswer): void => {
   if (kind === 'cancelled') return;
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  logger.warn('an attempt had no answer', { service, url: copy.place.origin, reason: kind, code });
+  logger.warn('an attempt had no answer', { service, url: copy.address.origin, reason: kind, code });
 };

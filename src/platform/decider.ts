@@ -30,7 +30,7 @@ export type Meta = {
 };
 
 /** What a policy or projection knows of an event of somebody else beside its data. */
-export type About = Pick<Meta, 'streamId' | 'version' | 'occurredAt' | 'actor'> & {
+export type DeliveryMeta = Pick<Meta, 'streamId' | 'version' | 'occurredAt' | 'actor'> & {
   readonly eventId: string;
   readonly topic: string;
   /** What orders it among others of its topic. */

@@ -287,8 +287,8 @@ describe('a worker', () => {
       expect(await rings(meanwhile)).toBe(1);
       await stopAll();
       expect(lines).toMatchObject([
-        { msg: 'work waits', error: { name: 'DatabaseUnavailable' } },
-        { msg: 'work goes on' },
+        { msg: 'work waits', work: 'alarm', error: { name: 'DatabaseUnavailable' } },
+        { msg: 'work goes on', work: 'alarm' },
       ]);
     } finally {
       await proxy.close();

@@ -180,11 +180,11 @@ const meaningOf = ({ verdict }: Verdict): CommitVerdict => {
   }
 };
 
-const NOW = statement('older', `select now() - $1::timestamptz > $2 * interval '1 ms' as older`);
+const OLDER = statement('older', `select now() - $1::timestamptz > $2 * interval '1 ms' as older`);
 /** The process's own clock says that nearly everything is young; where it says old, it may be wrong, and is not trusted. */
 const olderBy = (database: Database) => async (instant: string, ms: number) => {
   if (Date.now() - Date.parse(instant) <= ms) return false;
-  return (await database.read<{ older: boolean }>(NOW, [instant, ms]))[0]?.older ?? false;
+  return (await database.read<{ older: boolean }>(OLDER, [instant, ms]))[0]?.older ?? false;
 };
 
 const FAILED = {

@@ -24,8 +24,12 @@ export type ConsistencyTokens = {
 export const LONGEST_TOKENS = 8_000;
 
 /** [source, [first], {topic: [[lane, last], …]}], a place as era, tx, position. */
-type Compact = readonly [string, Place, Readonly<Record<string, readonly (readonly [number, ...Place])[]>>];
-type Place = readonly [number, string, number];
+type Compact = readonly [
+  string,
+  CompactPosition,
+  Readonly<Record<string, readonly (readonly [number, ...CompactPosition])[]>>,
+];
+type CompactPosition = readonly [number, string, number];
 
 /**
  * Tokens sealed under the newest of the secrets, opened under any. `read` throws invalid-input for what is none of
@@ -58,8 +62,8 @@ const expand = ([source, first, topics]: Compact): Written => ({
     lanes.map(([lane, ...last]) => ({ topic, lane, last: positionOf(last) })),
   ),
 });
-const placeOf = ({ era, tx, position }: FeedPosition): Place => [era, tx, position];
-const positionOf = ([era, tx, position]: Place): FeedPosition => ({ era, tx, position });
+const placeOf = ({ era, tx, position }: FeedPosition): CompactPosition => [era, tx, position];
+const positionOf = ([era, tx, position]: CompactPosition): FeedPosition => ({ era, tx, position });
 
 const notAToken = (detail: string) =>
   invalidInput({ pointer: `/headers/${CONSISTENCY_TOKEN}`, code: 'not-a-token', detail });

@@ -53,7 +53,9 @@ export type ServiceKitOptions = {
 };
 
 /** What a service is told of the installation that it is part of. */
-export type Place = Required<Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint' | 'committed'>> &
+export type ServicePlacement = Required<
+  Pick<ServiceKitOptions, 'address' | 'keysAddress' | 'failPoint' | 'committed'>
+> &
   Pick<ServiceKitOptions, 'cache' | 'limiter' | 'admit'>;
 
 const STATEMENT_TIMEOUT = 2_000;

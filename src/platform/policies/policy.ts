@@ -14,18 +14,18 @@ import type { Append, Reservation, RowWrite } from '../commit/commit.ts';
 import type { Decided } from '../commit/observed.ts';
 import type { Rejected } from '../commit/outcome.ts';
 import { type CommandContext, type Loaded, loadedFrom, type Plan, planOn } from '../commit/plan.ts';
-import type { About, Event, Named } from '../decider.ts';
+import type { DeliveryMeta, Event, Named } from '../decider.ts';
 import type { Consumer, ConsumerKit, Effects } from '../event-bus/consumer.ts';
 import type { Delivered } from '../event-bus/delivery.ts';
 import { type RecordedEvent, streamName } from '../event-store/event.ts';
 import { eventsOf } from '../event-store/store.ts';
-import { aboutOf, folding, loadRows, type ProjectedRow, type Projection } from '../read-models/projection.ts';
+import { deliveryMetaOf, folding, loadRows, type ProjectedRow, type Projection } from '../read-models/projection.ts';
 import { beginSpan, type Span } from '../telemetry/tracing.ts';
 
 export type Policy<State extends ProjectedRow, E extends Event, Wish> = {
   readonly begins: Consumer['begins'];
   /**
-   * ms: of an event that is older when it is handled, `about.late` says so, and the commands record instead of doing.
+   * ms: of an event that is older when it is handled, `meta.late` says so, and the commands record instead of doing.
    * Whoever is away for days must not greet the guests of last week.
    */
   readonly maxAge: number;
@@ -35,11 +35,11 @@ export type Policy<State extends ProjectedRow, E extends Event, Wish> = {
     readonly [T in E['type']]: (
       event: Extract<E, { type: T }>,
       state: State | undefined,
-      about: About,
+      meta: DeliveryMeta,
     ) => readonly Wish[];
   };
   /** What a wish means: a command on an aggregate of ours. */
-  readonly act: (wish: Wish, about: About) => Act;
+  readonly act: (wish: Wish, meta: DeliveryMeta) => Act;
 };
 
 /** A command that a policy wants carried out; made by `act`. */
@@ -103,11 +103,11 @@ export const policy = <State extends ProjectedRow, E extends Event, Wish>(
     const rows = await loadRows(kit.database, state, events);
     const acts: Caused[] = [];
     for (const delivered of events) {
-      const about = aboutOf(delivered, await kit.isOlder(delivered.recordedAt, maxAge));
+      const meta = deliveryMetaOf(delivered, await kit.isOlder(delivered.recordedAt, maxAge));
       const now = rows.apply(delivered);
       // The mapped type promises that the handler of a type takes that type; a look-up by a variable forgets it.
       const reaction = react[delivered.event.type as E['type']] as Policy<State, Event, Wish>['react'][string];
-      acts.push(...reaction(delivered.event, now, about).map((wish) => ({ cause: delivered, act: act(wish, about) })));
+      acts.push(...reaction(delivered.event, now, meta).map((wish) => ({ cause: delivered, act: act(wish, meta) })));
     }
     const streams = [...new Set(acts.map(({ act }) => act.stream))];
     return kit.commands.queue.inLine(streams, async () => {

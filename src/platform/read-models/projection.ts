@@ -7,7 +7,7 @@
  * insists that the row still is as it was loaded; where it is not, the commit misses, and the batch is handled anew.
  */
 import type { RowWrite } from '../commit/commit.ts';
-import type { About, Event } from '../decider.ts';
+import type { DeliveryMeta, Event } from '../decider.ts';
 import type { Consumer } from '../event-bus/consumer.ts';
 import { NO_EFFECTS } from '../event-bus/consumer.ts';
 import type { Delivered } from '../event-bus/delivery.ts';
@@ -18,13 +18,13 @@ export type ProjectedRow = { readonly id: string };
 export type Projection<Row extends ProjectedRow, E extends Event> = {
   readonly table: Table<Row>;
   /** The ids of the rows that an event touches; most touch one. */
-  readonly ids: (event: E, about: About) => readonly string[];
+  readonly ids: (event: E, meta: DeliveryMeta) => readonly string[];
   /** The row after the event; undefined = there is none (any more). An event without a handler does not compile. */
   readonly on: {
     readonly [T in E['type']]: (
       row: Row | undefined,
       event: Extract<E, { type: T }>,
-      about: About,
+      meta: DeliveryMeta,
       id: string,
     ) => Row | undefined;
   };
@@ -67,7 +67,7 @@ export const loadRows = async <Row extends ProjectedRow, E extends Event>(
   { table, ids, on }: Projection<Row, E>,
   events: readonly Delivered[],
 ): Promise<Rows<Row>> => {
-  const touched = (delivered: Delivered) => ids(delivered.event as E, aboutOf(delivered));
+  const touched = (delivered: Delivered) => ids(delivered.event as E, deliveryMetaOf(delivered));
   const wanted = [...new Set(events.flatMap(touched))];
   const found = wanted.length === 0 ? [] : await database.read<Marked<Row>>(table.findMarked, [wanted]);
   const marks = new Map(found.map(({ id, mark }) => [id, mark]));
@@ -76,13 +76,13 @@ export const loadRows = async <Row extends ProjectedRow, E extends Event>(
   return {
     apply: (delivered) => {
       const { event } = delivered;
-      const about = aboutOf(delivered);
+      const meta = deliveryMetaOf(delivered);
       // The mapped type promises that the handler of a type takes that type; a look-up by a variable forgets it.
       const handler = on[event.type as E['type']] as Projection<Row, Event>['on'][string];
       const all = touched(delivered);
       for (const id of all) {
         const before = rows.get(id);
-        const after = handler(before, event, about, id);
+        const after = handler(before, event, meta, id);
         if (after === before) continue;
         rows.set(id, after);
         changed.add(id);
@@ -113,7 +113,7 @@ type Marked<Row> = Row & { readonly mark: string };
 const unmarked = <Row>({ mark: _, ...row }: Marked<Row>): Row => row as object as Row;
 
 /** What a fold or policy may know of an event beside its data. `late` is for policies to find out. */
-export const aboutOf = ({ id, meta, topic, key }: Delivered, late = false): About => ({
+export const deliveryMetaOf = ({ id, meta, topic, key }: Delivered, late = false): DeliveryMeta => ({
   eventId: id,
   streamId: meta.streamId,
   version: meta.version,

@@ -96,10 +96,10 @@ const reporter =
   (incident: WorkIncident<Claim>): void => {
     switch (incident.kind) {
       case 'waiting':
-        tell(logger, 'work waits', { reason: streamPrefix, error: incident.error });
+        tell(logger, 'work waits', { work: streamPrefix, error: incident.error });
         break;
       case 'resumed':
-        logger.info('work goes on', { reason: streamPrefix });
+        logger.info('work goes on', { work: streamPrefix });
         break;
       case 'failed': {
         const { claim, ms, error } = incident;
@@ -116,5 +116,5 @@ const reporter =
         break;
     }
   };
-const tell = ({ warn, error: cry }: Logger, message: string, fields: LogFields): void =>
-  (refusalOf(fields.error) ? warn : cry)(message, fields);
+const tell = ({ warn, error }: Logger, message: string, fields: LogFields): void =>
+  (refusalOf(fields.error) ? warn : error)(message, fields);

@@ -22,6 +22,7 @@ const TEXTS = [
   'topic',
   'source',
   'consumer',
+  'work',
 ] as const;
 const NUMBERS = ['status', 'ms', 'count'] as const;
 export type LogFields = { readonly [Name in (typeof TEXTS)[number]]?: string | undefined } & {

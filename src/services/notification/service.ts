@@ -9,7 +9,7 @@ import { openConsumers } from '#platform/event-bus/consumers.ts';
 import { compileCatalog } from '#platform/event-store/catalog.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type Place } from '#platform/lifecycle/service-kit.ts';
+import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import { startWorker, type Worker } from '#platform/scheduling/worker.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
@@ -43,7 +43,7 @@ const MAILS_AT_ONCE = 8;
 export const openNotificationService = (
   config: Config,
   secrets: Pick<Secrets, 'masterKey'>,
-  where: Place,
+  where: ServicePlacement,
   bus: EventBus,
   logger: Logger,
 ): Service => {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Secrets } from '#platform/config/secrets.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type Place } from '#platform/lifecycle/service-kit.ts';
+import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import type { Worker } from '#platform/scheduling/worker.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
@@ -24,7 +24,11 @@ export const TASK_SERVICE = {
   readModels: [inlineReadModel(tasks), inlineReadModel(categories)],
 } as const;
 
-export const openTaskService = (secrets: Pick<Secrets, 'masterKey'>, where: Place, logger: Logger): Service => {
+export const openTaskService = (
+  secrets: Pick<Secrets, 'masterKey'>,
+  where: ServicePlacement,
+  logger: Logger,
+): Service => {
   const kit = openServiceKit({ ...TASK_SERVICE, ...where, masterKey: secrets.masterKey });
   let timers: Worker | undefined;
   const ports = { ...kit, cursors: createCursorCodec(secrets.masterKey) };

@@ -4,7 +4,7 @@ import { createTokenIssuer, type KeySet } from '#platform/auth/tokens.ts';
 import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
 import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type Place } from '#platform/lifecycle/service-kit.ts';
+import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import { sessions, users } from './application/aggregates.ts';
 import { EVENTS } from './events.ts';
@@ -27,7 +27,7 @@ export const USER_SERVICE = {
 export const openUserService = async (
   config: Config,
   secrets: Secrets,
-  where: Place,
+  where: ServicePlacement,
 ): Promise<Service & { readonly keySet: KeySet }> => {
   const tokens = await createTokenIssuer(secrets.jwtPrivateKeys, config.PUBLIC_URL);
   const kit = openServiceKit({ ...USER_SERVICE, ...where, masterKey: secrets.masterKey });

@@ -23,7 +23,7 @@ import type { Work } from '#platform/scheduling/worker.ts';
 import type { Database } from '#platform/sql/database.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { type Span, traced } from '#platform/telemetry/tracing.ts';
-import { nextDue, type Outcome } from '../domain/mail.ts';
+import { type AttemptOutcome, nextDue } from '../domain/mail.ts';
 import type { MailEvent } from '../events.ts';
 import { MailRefused, type MailTransport, type Sender } from '../infrastructure/mail-transport.ts';
 import type { MailRow } from '../read-models/mail-list.ts';
@@ -94,7 +94,7 @@ const attempt = async (
   claim: Claim,
   { data: { recipientId, rule, params } }: NotificationRequested,
   { traceparent: parent }: Span,
-): Promise<Outcome | 'not-ours'> => {
+): Promise<AttemptOutcome | 'not-ours'> => {
   if (claim.claims > MOST_CLAIMS) return { kind: 'abandoned', code: 'worker-lost' };
   const person = await findPerson(database, recipientId);
   const to = person?.email ?? null;
@@ -124,7 +124,7 @@ const settle = async (
   { commands, logger, stopping }: DeliverPorts,
   claim: Claim,
   newest: RecordedEvent<MailEvent>,
-  outcome: Outcome,
+  outcome: AttemptOutcome,
   now: Instant,
   span: Span,
 ): Promise<void> => {

@@ -3,7 +3,7 @@ import type { UserId, Username } from '#contracts/user.ts';
 import { scenario, stateAfter } from '#platform/testing/scenario.ts';
 import type { MailEvent } from '../events.ts';
 import { MOST_ATTEMPTS, retryAfter } from './attempts.ts';
-import { type MailCommand, mail, nextDue, type Outcome } from './mail.ts';
+import { type AttemptOutcome, type MailCommand, mail, nextDue } from './mail.ts';
 import type { Notice } from './notice.ts';
 
 const { given } = scenario(mail);
@@ -12,7 +12,7 @@ const notice: Notice = { recipientId: ada, about: null, rule: 'welcome', params:
 const NOW = '2026-01-01T12:00:00.000Z';
 
 const request = (late = false): MailCommand => ({ type: 'RequestMail', notice, late });
-const settle = (outcome: Outcome): MailCommand => ({ type: 'SettleMail', outcome, now: NOW, jitter: 1 });
+const settle = (outcome: AttemptOutcome): MailCommand => ({ type: 'SettleMail', outcome, now: NOW, jitter: 1 });
 const ACCEPTED = settle({ kind: 'accepted', provider: 'smtp' });
 const FAILED = settle({ kind: 'failed', provider: 'smtp', code: 'smtp-451' });
 

@@ -23,7 +23,7 @@ export type Mail = {
 };
 
 /** How an attempt ended. */
-export type Outcome =
+export type AttemptOutcome =
   | { readonly kind: 'accepted'; readonly provider: Provider }
   /** For good: the next attempt would end alike. */
   | { readonly kind: 'refused'; readonly code: string }
@@ -36,7 +36,7 @@ export type MailCommand =
   /** `late`: its cause lies so long ago that it is only noted. */
   | { readonly type: 'RequestMail'; readonly notice: Notice; readonly late: boolean }
   /** `now` and `jitter` (0 to 1) are for the next attempt, if there is one. */
-  | { readonly type: 'SettleMail'; readonly outcome: Outcome; readonly now: Instant; readonly jitter: number };
+  | { readonly type: 'SettleMail'; readonly outcome: AttemptOutcome; readonly now: Instant; readonly jitter: number };
 
 export type MailRejection = 'mail-not-found' | 'mail-settled';
 

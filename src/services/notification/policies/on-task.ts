@@ -2,7 +2,7 @@
 import type { Instant } from '#contracts/schema.ts';
 import type { TaskId, TaskTitle } from '#contracts/task.ts';
 import type { UserId } from '#contracts/user.ts';
-import type { About } from '#platform/decider.ts';
+import type { DeliveryMeta } from '#platform/decider.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { HeardTaskEvent } from '../events.ts';
 import { entryOf, mailOf, type Wish } from './wish.ts';
@@ -13,7 +13,7 @@ export const onTask: {
   readonly [T in HeardTaskEvent['type']]: (
     event: Extract<HeardTaskEvent, { type: T }>,
     task: KnownTask | undefined,
-    about: Pick<About, 'late'>,
+    meta: Pick<DeliveryMeta, 'late'>,
   ) => readonly Wish[];
 } = {
   'task.created': () => [],

@@ -1,6 +1,6 @@
 /** What people are told of themselves. */
 import type { UserEvent, UserId, Username } from '#contracts/user.ts';
-import type { About } from '#platform/decider.ts';
+import type { DeliveryMeta } from '#platform/decider.ts';
 import { mailOf, type Wish } from './wish.ts';
 
 export type KnownPerson = { readonly id: UserId; readonly username: Username | null };
@@ -9,7 +9,7 @@ export const onUser: {
   readonly [T in UserEvent['type']]: (
     event: Extract<UserEvent, { type: T }>,
     person: KnownPerson | undefined,
-    about: Pick<About, 'late'>,
+    meta: Pick<DeliveryMeta, 'late'>,
   ) => readonly Wish[];
 } = {
   'user.created': (_event, person, { late }) => {
