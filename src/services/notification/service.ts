@@ -54,17 +54,16 @@ export const openNotificationService = (
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL: home } = config;
   const transport = SMTP_URL === undefined ? createMailboxTransport(database) : createSmtpTransport(SMTP_URL);
   const stopping = new AbortController();
-  const from = senderOf(MAIL_FROM);
-  const ports = { ...kit, transport, from, home, logger, stopping: stopping.signal };
-  const work = { streamPrefix: mails.streamPrefix, lease: LEASE, atOnce: MAILS_AT_ONCE, run: deliverMail(ports) };
+  const run = deliverMail({ ...kit, transport, from: senderOf(MAIL_FROM), home, logger, stopping: stopping.signal });
+  const work = { streamPrefix: mails.streamPrefix, lease: LEASE, atOnce: MAILS_AT_ONCE, run };
   let worker: Worker | undefined;
 
-  const httpPorts = { ...kit, cursors: createCursorCodec(secrets.masterKey) };
+  const ports = { ...kit, cursors: createCursorCodec(secrets.masterKey) };
   return {
     ...NOTIFICATION_SERVICE,
     routes: (app) => {
-      inboxRoutes(httpPorts)(app);
-      if (SMTP_URL === undefined) mailboxRoutes(httpPorts)(app);
+      inboxRoutes(ports)(app);
+      if (SMTP_URL === undefined) mailboxRoutes(ports)(app);
     },
     ...(SMTP_URL === undefined && {
       pages: { routes: mailboxPages(database), entry: { href: MAILBOX, words: 'The mails that were sent' } },

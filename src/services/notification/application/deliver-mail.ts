@@ -52,8 +52,9 @@ export const LEASE = 25_000;
 export const MOST_CLAIMS = 20;
 const PAUSE = 100;
 
-export const deliverMail = (ports: DeliverPorts): Work['run'] => {
-  return async (claim) => {
+export const deliverMail =
+  (ports: DeliverPorts): Work['run'] =>
+  async (claim) => {
     const began = performance.now();
     const { commands } = ports;
     const stream = streamName(mails.streamPrefix, claim.id);
@@ -74,7 +75,6 @@ export const deliverMail = (ports: DeliverPorts): Work['run'] => {
       await settle(ports, claim, newest, outcome, now, span);
     });
   };
-};
 
 /** The schedule said otherwise than the stream: it is set right, and nothing is sent. */
 const notDue = async (

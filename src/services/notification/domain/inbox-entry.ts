@@ -47,8 +47,8 @@ export const inboxEntry: Decider<InboxEntry, InboxCommand, InboxEvent, InboxReje
       const asked = requested('in_app', command.notice);
       return command.late ? [asked, { type: 'notification.suppressed', data: { reason: 'too_old' } }] : [asked];
     }
-    const { by, read = entry?.read, archived = entry?.archived } = command;
-    if (!entry || entry.suppressed || entry.recipientId !== by) return reject('entry-not-found');
+    if (!entry || entry.suppressed || entry.recipientId !== command.by) return reject('entry-not-found');
+    const { read = entry.read, archived = entry.archived } = command;
     const marked: InboxEvent[] = [];
     if (read !== entry.read) marked.push({ type: read ? 'notification.read' : 'notification.unread', data: {} });
     if (archived !== entry.archived)

@@ -26,6 +26,7 @@ export const InboxEntryResource = Type.Object(
   { title: 'InboxEntry' },
 );
 export type InboxEntryResource = Static<typeof InboxEntryResource>;
+/** An answer is in English, whoever reads it; what is meant for a person alone, a mail, is in theirs. */
 const ANYBODY = { locale: null, timeZone: null };
 export const presentEntry = ({ recipientId: _mine, suppressedAt: _never, ...entry }: InboxRow): InboxEntryResource => {
   const { rule, title, dueAt, readAt, archivedAt } = entry;

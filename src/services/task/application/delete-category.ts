@@ -33,13 +33,13 @@ export const deleteCategory = async (
   context: CommandContext,
   options: CommandOptions,
 ): Promise<Outcome<CategoryRow, CategoryRejection | 'category-not-empty'>> => {
-  const leave = (ids: readonly TaskId[]): Promise<readonly Plan<unknown, never>[]> =>
+  const plansToLeave = (ids: readonly TaskId[]): Promise<readonly Plan<unknown, never>[]> =>
     planEach(commands, tasks, ids, { type: 'LeaveCategory', from: id, to: tasksTo ?? 'list', by }, context);
 
   const letGo = async (ids: readonly TaskId[]): Promise<Published | undefined> => {
     const streams = ids.map((task) => streamName(tasks.streamPrefix, task));
     const outcome = await carryOut(commands, 'LeaveCategory', streams, {}, async () => {
-      const [first, ...others] = await leave(ids);
+      const [first, ...others] = await plansToLeave(ids);
       return first ? plansOf(first, ...others) : WITHDRAWN; // another was faster, and left none
     });
     return outcome.kind === 'done' ? outcome.published : undefined;
@@ -56,7 +56,7 @@ export const deleteCategory = async (
       if (inside.length > AT_ONCE) return WITHDRAWN; // until few are left
       // A task that is put into it meanwhile makes the commit miss, and be decided again.
       const empty = { statement: anyTaskInCategory, values: [id], expect: 0 };
-      return { ...plansOf(planned, ...(await leave(inside))), writes: [empty] };
+      return { ...plansOf(planned, ...(await plansToLeave(inside))), writes: [empty] };
     });
     if (outcome.kind === 'done') return { ...outcome, published: together([published, outcome.published]) };
     if (outcome.kind !== 'withdrawn') return outcome;

@@ -137,6 +137,7 @@ export const taskRoutes =
     }
   };
 
+/** `categoryId` is where the task shall be; undefined where that is not what the command is about. */
 const run = (
   ports: TaskPorts,
   id: TaskId,

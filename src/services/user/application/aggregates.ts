@@ -1,9 +1,9 @@
 /** The user service's aggregates, as the platform carries out their commands. */
-import type { EmailAddress, SessionId, UserId, Username } from '#contracts/user.ts';
+import type { EmailAddress, Username } from '#contracts/user.ts';
 import { aggregate } from '#platform/commit/aggregate.ts';
 import { isErased, type Personal } from '#platform/decider.ts';
 import { session } from '../domain/session.ts';
-import { type User, user } from '../domain/user.ts';
+import { user } from '../domain/user.ts';
 import type { UserEvent } from '../events.ts';
 import { sessionList } from '../read-models/session-list.ts';
 import { userProfile } from '../read-models/user-profile.ts';
@@ -16,7 +16,7 @@ const email = (value: Personal<EmailAddress>) => (isErased(value) ? [] : [{ scop
 const username = (value: Personal<Username>) =>
   isErased(value) ? [] : [{ scope: 'username', value: usernameKey(value) }];
 
-const reservations = (event: UserEvent, _before: User | undefined) => {
+const reservations = (event: UserEvent) => {
   switch (event.type) {
     case 'user.created':
       return {
@@ -38,7 +38,7 @@ const reservations = (event: UserEvent, _before: User | undefined) => {
 export const users = aggregate({
   streamPrefix: 'user',
   decider: user,
-  subject: (_user, id: string): UserId => id as UserId, // the stream's id is the user's
+  subject: (_user, id) => id, // the stream's id is the user's
   readModel: userProfile,
   notFound: 'user-not-found',
   reservations,
@@ -47,6 +47,6 @@ export const users = aggregate({
 export const sessions = aggregate({
   streamPrefix: 'session',
   decider: session,
-  subject: ({ userId }, _id: string | SessionId) => userId,
+  subject: ({ userId }) => userId,
   readModel: sessionList,
 });

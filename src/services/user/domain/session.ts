@@ -1,4 +1,4 @@
-/** A session: one proof of who somebody is, and what is renewed from it. */
+/** A session: that somebody proved once who they are. */
 import type { UserId } from '#contracts/user.ts';
 import { type Decider, reject } from '#platform/decider.ts';
 import type { SessionEvent } from '../events.ts';

@@ -1,9 +1,10 @@
 /** The whole truth about a user; no I/O, clock or ids. */
 import type { EmailAddress, Profile, Username } from '#contracts/user.ts';
-import { applyChanges, changesBetween, type Decider, type Personal, reject } from '#platform/decider.ts';
+import { applyChanges, changesBetween, type Decider, reject } from '#platform/decider.ts';
 import type { UserEvent } from '../events.ts';
 
-export type User = { readonly email: Personal<EmailAddress>; readonly profile: Profile };
+/** What its commands ask of its past; what people see of it is a row (read-models/user-profile.ts). */
+export type User = { readonly profile: Profile };
 
 export type UserCommand =
   | { readonly type: 'RegisterUser'; readonly email: EmailAddress; readonly username: Username }
@@ -14,7 +15,6 @@ export type UserRejection = 'user-already-exists' | 'user-not-found';
 export const user: Decider<User, UserCommand, UserEvent, UserRejection, 'user.created'> = {
   starts: {
     'user.created': ({ data }) => ({
-      email: data.email,
       profile: { username: data.username, displayName: null, locale: null, timeZone: null },
     }),
   },
