@@ -112,7 +112,7 @@ const lineOf = ({ opened, ...event }: Shown): string => {
   const place = `${instant(event.recordedAt)}  ${plain(event.stream)}@${event.version}  ${plain(event.type)} v${event.schemaVersion}`;
   const data = opened && 'data' in opened ? opened.data : event.data;
   const text = typeof data === 'string' ? plain(data) : shown(data);
-  const rest = text.length > LINE ? ` (${counted(text.length, 'sign')}; all of it: --json)` : '';
+  const rest = text.length > LINE ? ` (${counted(text.length, 'character')}; all of it: --json)` : '';
   const fault = opened && 'fault' in opened ? `  (${opened.fault})` : '';
   return `${place}  ${clipped(text, LINE)}${rest}${fault}  id ${plain(event.id)}`;
 };

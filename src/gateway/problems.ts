@@ -6,12 +6,12 @@ export const gatewayProblems = {
     status: 502,
     title: 'The answer was lost',
     detail:
-      'What this is asked of broke off before it answered. It is not known whether it was done: repeat it with the same Idempotency-Key, or look before you repeat it.',
+      'The service behind this address closed the connection before it answered. It is not known whether it was done: repeat it with the same Idempotency-Key, or look before you repeat it.',
   },
   'service-away': {
     status: 503,
-    title: 'This part is away',
-    detail: 'What this is asked of cannot be reached just now; the rest goes on. Nothing was done; try again shortly.',
+    title: 'This service cannot be reached',
+    detail: 'The service behind this address cannot be reached; the others go on. Nothing was done; try again shortly.',
   },
   'service-late': {
     status: 504,

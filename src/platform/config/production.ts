@@ -80,7 +80,7 @@ const isDatabase = (name: Name): boolean => name.endsWith('DB_PASSWORD');
 
 const EXAMPLE =
   /change|example|secret|password|passwort|default|insecure|development|sample|123456|qwerty|postgres|taskwire/i;
-/** What somebody would try: words of examples, and what has few signs or repeats a beginning of itself. */
+/** What somebody would try: words of examples, and what has few different characters or repeats a beginning of itself. */
 const isGuessable = (value: string): boolean =>
   EXAMPLE.test(value) || new Set(value).size < 6 || /^(.{1,16})\1+$/.test(value);
 

@@ -9,19 +9,19 @@ export const PLATFORM_PROBLEMS = {
   'malformed-request': {
     status: 400,
     title: 'The request cannot be read',
-    detail: 'It is not valid HTTP, or an address is not encoded correctly.',
+    detail: 'It is not valid HTTP, or its address is not encoded correctly.',
   },
   'malformed-json': {
     status: 400,
     title: 'The body is not JSON',
-    detail: 'Send one JSON value in UTF-8 and say so in Content-Type.',
+    detail: 'Send one JSON value in UTF-8, and say so in Content-Type.',
   },
   'too-deep': {
     status: 400,
     title: 'The body is nested too deeply',
-    detail: 'At most 32 levels of objects and lists are read.',
+    detail: 'Objects and lists may be nested at most 32 levels deep.',
   },
-  'body-required': { status: 400, title: 'A body is missing', detail: 'This needs a JSON body.' },
+  'body-required': { status: 400, title: 'A body is missing', detail: 'This request needs a JSON body.' },
   'invalid-idempotency-key': {
     status: 400,
     title: 'The Idempotency-Key cannot be used',
@@ -30,15 +30,23 @@ export const PLATFORM_PROBLEMS = {
   'invalid-if-match': {
     status: 400,
     title: 'If-Match cannot be used',
-    detail: 'Send one ETag as this API answered it, such as "3".',
+    detail: 'Send one ETag as this API gave it, such as "3".',
   },
   unauthenticated: {
     status: 401,
     title: 'Who are you?',
-    detail: 'Send a valid access token: Authorization: Bearer <token>. POST /api/v1/auth/login answers one.',
+    detail: 'Send a valid access token: Authorization: Bearer <token>. POST /api/v1/auth/login returns one.',
   },
-  'not-found': { status: 404, title: 'There is nothing here', detail: 'No such address, or nothing that you may see.' },
-  'method-not-allowed': { status: 405, title: 'This cannot be done here', detail: 'The Allow header names what can.' },
+  'not-found': {
+    status: 404,
+    title: 'There is nothing here',
+    detail: 'This address leads nowhere, or to something that you may not see.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'This cannot be done here',
+    detail: 'The Allow header says which methods can be used.',
+  },
   'request-too-slow': {
     status: 408,
     title: 'The request came too slowly',
@@ -47,62 +55,62 @@ export const PLATFORM_PROBLEMS = {
   'idempotency-in-flight': {
     status: 409,
     title: 'The same request is under way',
-    detail: 'A request with this Idempotency-Key is being carried out; ask again shortly.',
+    detail: 'A request with this Idempotency-Key is still being carried out; ask again shortly.',
   },
   'version-conflict': {
     status: 412,
     title: 'It has changed in the meantime',
-    detail: 'The version in If-Match is not the current one; changesSince tells what happened.',
+    detail: 'The version in If-Match is not the current one; the changesSince member says what has changed.',
   },
-  'body-too-large': { status: 413, title: 'The body is too large', detail: 'Send less.' },
+  'body-too-large': { status: 413, title: 'The body is too large', detail: 'A body may have at most 256 KiB.' },
   'unsupported-media-type': {
     status: 415,
-    title: 'This content type is not read here',
-    detail: 'Send application/json; PATCH reads application/merge-patch+json too.',
+    title: 'This content type is not accepted here',
+    detail: 'Send application/json; PATCH accepts application/merge-patch+json too.',
   },
-  'invalid-input': { status: 422, title: 'The input is not valid', detail: 'errors says where and why.' },
+  'invalid-input': { status: 422, title: 'The input is not valid', detail: 'The errors member says where and why.' },
   'cursor-mismatch': {
     status: 422,
     title: 'The cursor does not belong here',
-    detail: 'A cursor continues the list that answered it, with the same filters and order.',
+    detail: 'A cursor only continues the list that it came from, with the same filters and order.',
   },
   'idempotency-key-reused': {
     status: 422,
     title: 'The Idempotency-Key was used for something else',
-    detail: 'Make a new key for a new request.',
+    detail: 'A new request needs a new key.',
   },
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
-    detail: 'Slow down: Retry-After says when the next one may come, RateLimit-Policy what is allowed.',
+    detail: 'Slow down: Retry-After says when to try again, RateLimit-Policy how many are allowed.',
   },
   'headers-too-large': {
     status: 431,
     title: 'The headers are too large',
-    detail: 'Address and headers may have 16 kB.',
+    detail: 'Address and headers together may have at most 16 KiB.',
   },
   'internal-error': { status: 500, title: 'Something broke on our side', detail: 'It is logged under the requestId.' },
   unavailable: {
     status: 503,
     title: 'Not available just now',
-    detail: 'A part that this needs is away or overloaded. Nothing was done; try again shortly.',
+    detail: 'Something that this needs cannot be reached, or is overloaded. Nothing was done; try again shortly.',
   },
   busy: {
     status: 503,
-    title: 'Too many ask for the same',
-    detail: 'Others change this at the same time, or too many wait. Nothing was done; try again shortly.',
+    title: 'Too busy just now',
+    detail: 'Others are changing this at the same time, or too many are waiting. Nothing was done; try again shortly.',
   },
   'projection-behind': {
     status: 503,
     title: 'What you wrote is not known here yet',
     detail:
-      'What the Consistency-Token names has not been dealt with here in time. Ask again shortly, or without the token for what is known so far.',
+      'What the Consistency-Token stands for has not been taken in here in time. Ask again shortly, or without the token for what is known so far.',
   },
   'outcome-unknown': {
     status: 503,
     title: 'It is not known whether this was done',
     detail:
-      'The database fell silent in the middle. Repeat it with the same Idempotency-Key, or look before you repeat it.',
+      'The database stopped answering while this was being saved. Repeat it with the same Idempotency-Key, or look before you repeat it.',
   },
 } as const satisfies ProblemTable;
 export type PlatformCode = keyof typeof PLATFORM_PROBLEMS;

@@ -6,7 +6,7 @@ export const inboxProblems = {
   'entry-not-found': {
     status: 404,
     title: 'There is no such entry',
-    detail: 'No such entry in your inbox, or none that you may see.',
+    detail: 'There is no entry with this id in your inbox.',
   },
 } as const satisfies ProblemTable<InboxRejection>;
 
@@ -14,6 +14,6 @@ export const mailboxProblems = {
   'mail-not-found': {
     status: 404,
     title: 'There is no such mail',
-    detail: 'The mailbox keeps the newest ten thousand.',
+    detail: 'The mailbox keeps only the newest ten thousand mails.',
   },
 } as const satisfies ProblemTable;

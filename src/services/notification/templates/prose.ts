@@ -24,7 +24,7 @@ export const link = (url: string): Prose => ({ text: url, html: html`<a href="${
 
 /**
  * One line of visible text: breaks and other controls, which could begin a header or a paragraph, become spaces, and
- * signs that turn the direction of what follows are left out.
+ * characters that turn the direction of what follows are left out.
  */
 export const oneLine = (words: string): string =>
   words
