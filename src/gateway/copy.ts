@@ -54,7 +54,9 @@ export const openCopy = (service: string, address: CopyAddress, logger: Logger):
         outstanding -= 1;
       };
       if (attempt.kind === 'answered') {
-        attempt.answer.body.once('close', done);
+        const { body } = attempt.answer;
+        if (body instanceof Uint8Array) done();
+        else body.once('close', done);
         // It closes the connection behind this answer: it is leaving. If it is not, the next probe says so.
         if (String(attempt.answer.headers.connection).toLowerCase() === 'close') ready = false;
       } else {

@@ -6,10 +6,9 @@ import { exposition } from '#platform/telemetry/collectors.ts';
 import type { Copy } from './copy.ts';
 import type { Upstreams } from './relay.ts';
 import { SERVICE_NAMES } from './route-table.ts';
-import { discard } from './transport.ts';
+import { discard, wholeOf } from './transport.ts';
 
 const PATIENCE = 2_000;
-const MOST = 4 * 1024 * 1024;
 const OK = 200;
 const NEVER = new AbortController().signal;
 
@@ -34,18 +33,10 @@ const ask = async (copy: Copy, headers: Readonly<Record<string, string>>): Promi
     await discard(attempt.answer, PATIENCE);
     return '';
   }
-  const parts: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const part of attempt.answer.body) {
-      size += part.length;
-      if (size > MOST) return ''; // no process of ours says so much
-      parts.push(part);
-    }
-  } catch {
-    return ''; // it broke off
-  }
-  return Buffer.concat(parts).toString();
+  return wholeOf(attempt.answer).then(
+    (text = '') => text,
+    () => '', // it broke off
+  );
 };
 
 type Told = { readonly text: string; readonly labels: string };

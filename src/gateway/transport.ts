@@ -1,4 +1,4 @@
-/** One attempt at one copy, over connections that are kept: how it ended, and the answer as a stream. */
+/** One attempt at one copy, over connections that are kept: how it ended, and the answer, as a stream where it is long. */
 import type { Readable } from 'node:stream';
 import { Pool } from 'undici';
 import type { Headers } from './headers.ts';
@@ -13,14 +13,17 @@ export type UpstreamRequest = {
 export type UpstreamAnswer = {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Readable & { dump(options: { limit: number; signal: AbortSignal }): Promise<void> };
+  readonly body: Uint8Array | (Readable & { dump(options: { limit: number; signal: AbortSignal }): Promise<void> });
 };
 export type Attempt =
   | { readonly kind: 'answered'; readonly status: number; readonly answer: UpstreamAnswer }
   | { readonly kind: Unanswered; readonly error: unknown };
 
 export type Transport = {
-  /** Never rejects. After `ms` without an answer it is late; `gone` breaks it off, also while the answer streams. */
+  /**
+   * Never rejects. After `ms` without an answer, of a short one all, it is late; `gone` breaks it off, also while a long one
+   * streams.
+   */
   attempt(request: UpstreamRequest, ms: number, gone: AbortSignal): Promise<Attempt>;
   /** Waits for what is under way, `ms` at the most. */
   close(ms: number): Promise<void>;
@@ -30,6 +33,8 @@ const CONNECTIONS = 256;
 const CONNECT_TIMEOUT = 1_000;
 /** Of an answer that has begun: the longest silence in it. Streams of events say something more often than that. */
 const SILENCE = 30_000;
+/** Bytes up to which an answer is read whole: who reads it slowly holds no connection, and half of one is none. */
+const SHORT = 256 * 1024;
 
 /** `host` is the name under which the copy at `origin` was found. */
 export const openTransport = (origin: string, host: string): Transport => {
@@ -44,7 +49,7 @@ export const openTransport = (origin: string, host: string): Transport => {
     },
   });
   return {
-    attempt: async ({ method, path, headers, body }, ms, gone) => {
+    attempt: async ({ method, path, headers, body: sent }, ms, gone) => {
       const breaking = new AbortController();
       const leave = () => breaking.abort(GONE);
       const timer = setTimeout(() => breaking.abort(LATE), ms);
@@ -54,13 +59,15 @@ export const openTransport = (origin: string, host: string): Transport => {
         const answer = await pool.request({
           method,
           path,
-          body: body ?? null,
+          body: sent ?? null,
           signal: breaking.signal,
           headers: { ...headers, host },
         });
         answer.body.once('close', () => gone.removeEventListener('abort', leave));
-        const { statusCode: status } = answer;
-        return { kind: 'answered', status, answer: { status, headers: answer.headers, body: answer.body } };
+        const { statusCode: status, headers: told } = answer;
+        const length = Number(told['content-length']); // NaN where it is not said
+        const body = length > 0 && length <= SHORT ? await answer.body.bytes() : answer.body;
+        return { kind: 'answered', status, answer: { status, headers: told, body } };
       } catch (error) {
         gone.removeEventListener('abort', leave);
         return { kind: endOf(error, breaking.signal.reason), error };
@@ -78,10 +85,24 @@ export const openTransport = (origin: string, host: string): Transport => {
 
 /** Reads an answer that nobody wants to its end, where that is near: its connection can be used again then. */
 export const discard = async ({ body }: UpstreamAnswer, ms: number): Promise<void> => {
+  if (body instanceof Uint8Array) return;
   const bounds = { limit: MOST_DISCARDED, signal: AbortSignal.timeout(ms) };
   await body.dump(bounds).catch(() => body.destroy()); // it is longer, or slower, than a connection is worth
 };
 const MOST_DISCARDED = 64 * 1024;
+
+/** Undefined where it is longer than anything of ours. Rejects where it breaks off. */
+export const wholeOf = async ({ body }: UpstreamAnswer): Promise<string | undefined> => {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of body instanceof Uint8Array ? [body] : body) {
+    size += part.length;
+    if (size > MOST) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
+};
+const MOST = 4 * 1024 * 1024;
 
 const GONE = Symbol('whoever asked has gone');
 const LATE = Symbol('its time is over');

@@ -300,6 +300,30 @@ describe('an answer that is long', () => {
   });
 });
 
+describe('an answer that is short', () => {
+  const half = (response: ServerResponse): void =>
+    void response.writeHead(200, { 'content-type': 'application/json', 'content-length': 20 }).write('{"half":');
+  test('and breaks off is a lost one, and asked for again where that is safe', async () => {
+    let n = 0;
+    task.handle = (request, response) => {
+      n += 1;
+      if (n > 2) return answerJson(response, 200, { whole: true });
+      half(response);
+      setTimeout(() => drop(request), 50);
+    };
+    await open(task);
+    const lost = await ask('POST', '/api/v1/tasks', { body: {} });
+    expect([lost.status, lost.body?.code]).toEqual([502, 'service-failed']);
+    expect((await ask('GET', '/api/v1/tasks')).body).toEqual({ whole: true });
+  });
+  test('and is not all there in time is late', async () => {
+    task.handle = (_request, response) => half(response);
+    await open(task);
+    const late = await ask('GET', '/api/v1/tasks', { headers: { 'x-deadline-ms': '400' } });
+    expect([late.status, late.body?.code]).toEqual([504, 'service-late']);
+  });
+});
+
 test('told to stop, it serves on for a while, not ready, and finishes what it has begun', async () => {
   task.handle = (_request, response) => void setTimeout(() => answerJson(response, 200, { late: true }), 800);
   await open(task);
