@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { posix } from 'node:path';
 import { code, imports, isCode, isHttp, isProduct, isPure, nameOf, type Rule, written } from './rule.ts';
 import { isSyntax, type Source, type Syntax } from './source.ts';
 
@@ -15,6 +17,9 @@ const IMPURE = ['Date', 'performance', 'crypto', 'process', 'console', 'fetch', 
 const TEMPORAL_CLOCK = 'Now';
 const SCHEDULING = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 const SQL = /^\s*(select\s.+\sfrom\s|insert\s+into\s|update\s.+\sset\s|delete\s+from\s|with\s.+\sas\s*\()/is;
+/** Relative paths that lead upwards, and paths in somebody's home. */
+const UPWARDS = /(?<![\w./\\$}])(?:\.\.\/)+[\w@./-]*[\w/]/g;
+const SOMEBODYS = /(?<![\w.])\/(?:home|Users)\/[\w.-]+/g;
 
 export const codeRules: readonly Rule[] = [
   {
@@ -224,13 +229,23 @@ export const codeRules: readonly Rule[] = [
     ],
   },
   {
-    name: 'the repository stands alone: no text points outside it',
-    applies: () => true,
-    violations: ({ text }) => text.match(/(\.\.|\/work)\/shared\b.*/g) ?? [],
-    red: [
-      ['docs/glossary.md', `See ${['..', 'shared', 'DESIGN.md'].join('/')}.`],
-      ['src/main.ts', `// ${['/work', 'shared'].join('/')} says more`],
+    name: 'the repository stands alone: no path in a text leaves it, or leads to nothing',
+    applies: (path) => !path.startsWith('tests/'), // which make paths up
+    violations: ({ path, text }) => [
+      ...(text.match(UPWARDS) ?? []).filter((to) => {
+        const target = posix.join(posix.dirname(path), to);
+        return target.startsWith('..') || !existsSync(target);
+      }),
+      ...(text.match(SOMEBODYS) ?? []),
     ],
-    green: [['docs/glossary.md', 'What the services share lies in [contracts](../src/contracts).']],
+    red: [
+      ['README.md', 'See ../elsewhere/notes.md.'],
+      ['docs/glossary.md', 'See ../elsewhere/notes.md.', 'See [the plan](../../elsewhere/notes.md).'],
+      ['src/main.ts', '// /home/ada/notes.md says more', `import '../../elsewhere/notes.ts';`],
+    ],
+    green: [
+      ['docs/glossary.md', 'What the services share lies in [contracts](../src/contracts), and nowhere else ...'],
+      ['src/services/task/events.ts', `import type { TaskId } from '../../contracts/task.ts';`],
+    ],
   },
 ];
