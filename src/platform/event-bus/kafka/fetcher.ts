@@ -41,6 +41,7 @@ const LONG_POLL = 500;
 const BYTES = 8 * 1024 * 1024;
 const BYTES_OF_PARTITION = 1024 * 1024;
 const CONTROL = 0b10_0000;
+const APPEND_TIME = 0b1000;
 
 /** Connects when it is first asked. A broker that is away is told to whoever asks: BrokerUnavailable. */
 export const openFetcher = (settings: KafkaSettings, clientId: string): Fetcher => {
@@ -135,13 +136,13 @@ const fetchedIn = (response: FetchResponse, asked: ReadonlyMap<string, readonly 
       if (spot === undefined || !batches || last === undefined) return [];
       const records = batches
         .filter(({ attributes }) => (attributes & CONTROL) === 0)
-        .flatMap(({ firstOffset, firstTimestamp, records: ofBatch }) =>
+        .flatMap(({ attributes, firstOffset, firstTimestamp, maxTimestamp, records: ofBatch }) =>
           ofBatch.map(({ key, value, headers, offsetDelta, timestampDelta }) => ({
             key,
             value,
             headers,
             offset: firstOffset + BigInt(offsetDelta),
-            timestamp: firstTimestamp + timestampDelta,
+            timestamp: (attributes & APPEND_TIME) === 0 ? firstTimestamp + timestampDelta : maxTimestamp,
           })),
         )
         .filter(({ offset }) => offset >= spot.offset);

@@ -25,6 +25,8 @@ const configsOf = ({ replicas }: TopicSpec): ReadonlyMap<string, string> =>
     ['retention.ms', '-1'],
     ['retention.bytes', '-1'],
     ['max.message.bytes', String(LARGEST_MESSAGE)],
+    // By the broker's own clock: it would refuse a sender whose clock is an hour ahead, and believe whatever else one says.
+    ['message.timestamp.type', 'LogAppendTime'],
     // With three replicas one may be away, and what is acknowledged lies on two still.
     ['min.insync.replicas', String(Math.max(1, replicas - 1))],
   ]);
