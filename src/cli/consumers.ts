@@ -1,5 +1,5 @@
 /** taskwire consumers: where each stands, and what becomes of one that this release does not declare. */
-import { LATE, type Lag } from '#platform/event-bus/bus.ts';
+import { isLate, type Lag } from '#platform/event-bus/bus.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import { listDeadLetters } from '#platform/event-bus/dead-letters.ts';
 import { type RegisteredPost, registeredPosts, standOf } from '#platform/event-bus/overview.ts';
@@ -51,7 +51,7 @@ const consumersOf = async (opened: Opened, { service, kit, consumers }: OpenedSe
 const stateOf = ({ heldUntil, parkedKeys, lag }: Omit<Listed, 'state'>): State => {
   if (heldUntil === null) return 'unread';
   if (parkedKeys > 0) return 'parked';
-  return lag !== null && lag.seconds * 1000 > LATE ? 'late' : 'ok';
+  return lag !== null && isLate(lag) ? 'late' : 'ok';
 };
 
 const neverStarted = (service: string, { name, kind, begins }: Consumer): Listed => ({
@@ -84,7 +84,7 @@ const COUNTED_AT_MOST = 10_000;
 const behind = ({ events, seconds }: Lag): string =>
   events === 0
     ? 'nothing'
-    : `${events < COUNTED_AT_MOST ? '' : 'at least '}${counted(events, 'event')}, ${lasting(seconds * 1000)}`;
+    : `${events < COUNTED_AT_MOST ? '' : 'at least '}${counted(events, 'event')}, ${seconds === null ? 'nobody knows for how long' : lasting(seconds * 1000)}`;
 
 const nextStepsOf = (listed: readonly Listed[]): readonly string[] => {
   const names = (wanted: (one: Listed) => boolean) => [

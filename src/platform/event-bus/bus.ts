@@ -34,8 +34,10 @@ export type Lease = { acquire(): Promise<boolean>; release(): Promise<void> };
 /** Of whoever shares with nobody. */
 export const NOBODYS: Lease = { acquire: async () => true, release: async () => undefined };
 
-/** events: counted up to MOST_COUNTED. seconds: since the oldest of them was recorded. */
-export type Lag = { readonly events: number; readonly seconds: number };
+/** events: counted up to MOST_COUNTED. seconds: since the oldest of them was recorded; null = not seen in time. */
+export type Lag = { readonly events: number; readonly seconds: number | null };
 export const MOST_COUNTED = 10_000;
 /** ms: who is behind by more than this is told as degraded. */
 export const LATE = 30_000;
+/** Also where nobody knows: it may be hours. */
+export const isLate = ({ seconds }: Lag): boolean => seconds === null || seconds * 1000 > LATE;

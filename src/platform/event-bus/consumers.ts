@@ -9,7 +9,7 @@ import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { gauges, metrics } from '../telemetry/metrics.ts';
-import { type EventBus, LATE } from './bus.ts';
+import { type EventBus, isLate } from './bus.ts';
 import { type Consumer, type ConsumerKit, type Effects, NO_EFFECTS, sourcesOf } from './consumer.ts';
 import type { Delivered } from './delivery.ts';
 import { leaseOf } from './lease.ts';
@@ -59,9 +59,10 @@ export const openConsumers = (options: ConsumersOptions): Consumers => {
     const ofPosts = posts.map(async ({ consumer: { name: consumer }, source }): Promise<readonly Reading[]> => {
       const { lag } = await standOf(database, bus, { consumer, source });
       const oldest = parked.find((one) => one.consumer === consumer && one.source === source);
+      const { seconds } = lag;
       return [
         () => gauges.consumerLagEvents.set({ consumer, source }, lag.events),
-        () => gauges.consumerLagSeconds.set({ consumer, source }, lag.seconds),
+        ...(seconds === null ? [] : [() => gauges.consumerLagSeconds.set({ consumer, source }, seconds)]),
         () => gauges.parkedKeys.set({ consumer, source }, oldest?.keys ?? 0),
         () => gauges.parkedSeconds.set({ consumer, source }, oldest?.seconds ?? 0),
       ];
@@ -91,7 +92,7 @@ export const openConsumers = (options: ConsumersOptions): Consumers => {
         posts.map(async ({ consumer, source }): Promise<ConsumerHealth> => {
           const post = { consumer: consumer.name, source };
           const stand = await standOf(database, bus, post);
-          const late = stand.parkedKeys > 0 || stand.lag.seconds * 1000 > LATE;
+          const late = stand.parkedKeys > 0 || isLate(stand.lag);
           return { ...post, status: late ? 'degraded' : 'ok', ...stand };
         }),
       ),

@@ -18,7 +18,7 @@ import type { BrokerRecord } from './cloud-event.ts';
 export type Spot = { readonly topic: string; readonly partition: number; readonly offset: bigint };
 export type FetchedRecord = BrokerRecord & { readonly offset: bigint; readonly timestamp: bigint };
 /** What lies in a partition from `offset` on: some records, and the offset that comes after them. */
-type Fetched = Spot & { readonly records: readonly FetchedRecord[]; readonly next: bigint };
+export type Fetched = Spot & { readonly records: readonly FetchedRecord[]; readonly next: bigint };
 export type TopicShape = { readonly id: string; readonly partitions: number };
 
 export type Fetcher = {

@@ -5,13 +5,14 @@
 import { comparePositions, FEED_START, type FeedPosition } from '../../event-store/event.ts';
 import { inTime } from '../../lifecycle/in-time.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { type EventBus, MOST_COUNTED, NOBODYS } from '../bus.ts';
+import { type EventBus, NOBODYS } from '../bus.ts';
 import { type Delivery, topicsOfSource } from '../delivery.ts';
 import type { Publisher } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
 import { fromRecord } from './cloud-event.ts';
-import { type Fetcher, openFetcher, type Spot } from './fetcher.ts';
-import { everyPart, openMembership, partName } from './membership.ts';
+import { type Fetcher, openFetcher } from './fetcher.ts';
+import { lagOf } from './lag.ts';
+import { everyPart, openMembership } from './membership.ts';
 import { openSender } from './publisher.ts';
 import { openKafkaReader } from './reader.ts';
 import { readTail } from './tail.ts';
@@ -79,28 +80,7 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
       const last = await newest(source, topicsOfSource(source).slice(0, 1));
       return last.map(({ at }) => at).reduce(later, FEED_START);
     },
-    lag: (source, { cursors }) =>
-      inTurn(async () => {
-        const topics = topicsOfSource(source).slice(0, 1);
-        const shapes = await look().shapes(topics);
-        const ends = await look().offsets(topics, 'latest');
-        const behind = topics.flatMap((topic) =>
-          (ends.get(topic) ?? []).flatMap((end, partition) => {
-            const [id, read = '0'] = (cursors.get(partName(topic, partition)) ?? '').split(':');
-            const offset = id === shapes.get(topic)?.id ? BigInt(read) : 0n;
-            return offset < end ? [{ topic, partition, offset, end }] : [];
-          }),
-        );
-        if (behind.length === 0) return { events: 0, seconds: 0 };
-        const events = behind.reduce((sum, { offset, end }) => sum + Number(end - offset), 0);
-        const isAsked = (one: Spot) =>
-          behind.some(({ topic, partition }) => topic === one.topic && partition === one.partition);
-        const came = (await look().poll(behind, PEEK)).filter(isAsked);
-        const first = came.flatMap(({ records }) => records.slice(0, 1));
-        const oldest = Math.min(...first.map(({ timestamp }) => Number(timestamp)));
-        const seconds = Number.isFinite(oldest) ? Math.max(0, (Date.now() - oldest) / 1000) : 0;
-        return { events: Math.min(events, MOST_COUNTED), seconds };
-      }),
+    lag: (source, standing) => inTurn(() => lagOf(look(), topicsOfSource(source).slice(0, 1), standing)),
     send: sender.send,
     newest,
     close: async () => {
@@ -112,7 +92,6 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
 /** Records at the end of a partition among which one of ours is looked for, at first and at the most. */
 const TAIL = 100;
 const LONGEST_TAIL = 100_000;
-const PEEK = 300;
 const LAST_WORD = 2_000;
 const later = (one: FeedPosition, other: FeedPosition): FeedPosition =>
   comparePositions(one, other) < 0 ? other : one;
