@@ -1,6 +1,6 @@
 /** Whom the notification service hears, and what becomes of what it hears. */
 import type { NotificationId } from '#contracts/notification.ts';
-import type { About } from '#platform/decider.ts';
+import type { DeliveryMeta } from '#platform/decider.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import { derivedId } from '#platform/keys/ids.ts';
 import { type Act, act, policy } from '#platform/policies/policy.ts';
@@ -15,7 +15,7 @@ import { inboxEntries, mails } from './aggregates.ts';
 const MAX_AGE = 24 * 60 * 60_000;
 
 /** The id says of what cause it is, so what is wished again is one notification still. */
-const actOf = ({ to, key, command }: Wish, { eventId }: About): Act => {
+const actOf = ({ to, key, command }: Wish, { eventId }: DeliveryMeta): Act => {
   const id = derivedId<NotificationId>(eventId, ...key);
   return to === 'mail'
     ? act(mails, id, command, { 'mail-not-found': 'ignored', 'mail-settled': 'ignored' })
