@@ -56,7 +56,12 @@ export const TaskQuery = closed({
   dueAfter: Type.Optional(Instant),
   overdue: Type.Optional(Type.Boolean()),
   q: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 200, description: 'words that title or description begin with' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description:
+        'words, each of which must begin some word of title or description; case, accents and punctuation do not count',
+    }),
   ),
 });
 export const HistoryQuery = closed({ limit: listQuery.limit, cursor: listQuery.cursor });
