@@ -232,7 +232,7 @@ export const Environment = Type.Object({
     description: 'how entries are written; auto = text in a terminal, else JSON',
   }),
   FAIL_POINT: optional(
-    'for tests: kills the process at a durable step (before-append, after-append, after-commit, after-publish, after-effect, after-claim, after-smtp, rebuild-fill, rebuild-switch); refused in production',
+    'for tests: kills the process at a durable step (before-append, after-append, after-commit, after-publish, after-effect, after-claim, after-smtp, rebuild-fill, rebuild-switch, rewrap-page); refused in production',
   ),
 });
 export type Environment = Static<typeof Environment>;
