@@ -5,7 +5,6 @@ import { createTokenVerifier } from '#platform/auth/tokens.ts';
 import { openShared } from '#platform/cache/open.ts';
 import type { Config } from '#platform/config/config.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
-import type { Consumer } from '#platform/event-bus/consumer.ts';
 import { operatorsOf } from '#platform/http/access.ts';
 import { awaitWrites, createConsistencyTokens } from '#platform/http/consistency.ts';
 import { beginInTime } from '#platform/http/deadline.ts';
@@ -14,7 +13,7 @@ import { serveEventDocs } from '#platform/http/event-docs.ts';
 import { takeLeave, tellWhenLeaving } from '#platform/http/farewell.ts';
 import { type HealthCheck, serveHealth } from '#platform/http/health.ts';
 import { serveMetrics } from '#platform/http/metrics.ts';
-import type { ProblemTable } from '#platform/http/problems.ts';
+import { PLATFORM_PROBLEMS, type Problem, type ProblemTable } from '#platform/http/problems.ts';
 import type { RateLimits } from '#platform/http/rate-limit.ts';
 import { refuseUntilReady } from '#platform/http/readiness.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/server.ts';
@@ -25,7 +24,7 @@ import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { askHere } from './gateway/ask-here.ts';
 import { dashboardRoute } from './gateway/dashboard.ts';
-import { type Installation, openInstallation, SERVICES } from './installation.ts';
+import { type Installation, openInstallation, SERVICES, type ServiceDescription } from './installation.ts';
 import { ABOUT, API, beginning, EVENTS, PRODUCT, TAGS } from './product.ts';
 import { everyService, type ServiceOpener } from './services.ts';
 
@@ -133,7 +132,7 @@ export const buildProcess = async (options: ProcessOptions): Promise<App> => {
   serveMetrics(http);
   const entries = services.flatMap(({ pages }) => (pages ? [pages.entry] : []));
   serveWelcome(http, { about: ABOUT, beginning: beginning(config.PUBLIC_URL), entries: async () => entries });
-  const problems: ProblemTable = Object.assign({}, ...services.map((service) => service.problems));
+  const problems = problemsOf(services);
   serveDocs(http, { ...PRODUCT, openapi: async () => http.swagger(), problems: async () => problems });
   const events = eventsOf(services);
   serveEventDocs(http, async () => events);
@@ -189,6 +188,19 @@ const eventsCheck =
     return { status: consumers.some(({ status }) => status === 'degraded') ? 'degraded' : 'ok', consumers };
   };
 
+/** Every code that is answered here. Throws where one would mean two things: clients, and its page, know it by its name alone. */
+export const problemsOf = (services: readonly Pick<Service, 'name' | 'problems'>[]): ProblemTable => {
+  const known = new Map<string, Problem>(Object.entries(PLATFORM_PROBLEMS));
+  for (const { name, problems } of services)
+    for (const [code, problem] of Object.entries(problems)) {
+      const title = known.get(code)?.title ?? problem.title;
+      if (title !== problem.title)
+        throw new Error(`the ${name} service says “${problem.title}” by ${code}, not “${title}”`);
+      known.set(code, problem);
+    }
+  return Object.fromEntries(known);
+};
+
 /** What these services say and hear, and the public events that are spoken of. */
 const eventsOf = (services: readonly Service[]) => {
   const here = SERVICES.filter(({ name }) => services.some((service) => service.name === name));
@@ -200,5 +212,5 @@ const eventsOf = (services: readonly Service[]) => {
 };
 
 /** A service's consumers, by what they hear; one that hears of nobody names none. */
-const consumersOf = ({ name, consumers = [] }: { readonly name: string; readonly consumers?: readonly Consumer[] }) =>
+const consumersOf = ({ name, consumers = [] }: ServiceDescription) =>
   consumers.map((consumer) => ({ name: consumer.name, service: name, types: consumer.types }));

@@ -1,12 +1,13 @@
 /** What an installation consists of: its services, the database of each, and the schemas in them. */
 import { fileURLToPath } from 'node:url';
-import { type Config, databaseOf } from '#platform/config/config.ts';
+import { type Config, type DatabaseSettings, databaseOf } from '#platform/config/config.ts';
 import type { EventBus } from '#platform/event-bus/bus.ts';
 import type { Consumer } from '#platform/event-bus/consumer.ts';
 import type { KafkaSettings } from '#platform/event-bus/kafka/client.ts';
 import { topicsOfServices } from '#platform/event-bus/kafka/topic-specs.ts';
 import { openLogBus } from '#platform/event-bus/log-bus.ts';
 import { openRelay, type Publisher, type Relay } from '#platform/event-bus/relaying.ts';
+import type { EventRegistry } from '#platform/event-store/catalog.ts';
 import { killAt } from '#platform/lifecycle/fail-points.ts';
 import type { ServicePlacement } from '#platform/lifecycle/service-kit.ts';
 import { createSignal, type Signal } from '#platform/lifecycle/signal.ts';
@@ -21,8 +22,23 @@ import { NOTIFICATION_SERVICE } from '#services/notification/service.ts';
 import { TASK_SERVICE } from '#services/task/service.ts';
 import { USER_SERVICE } from '#services/user/service.ts';
 
-export const SERVICES = [USER_SERVICE, TASK_SERVICE, NOTIFICATION_SERVICE] as const;
-type ServiceName = (typeof SERVICES)[number];
+/** What a service says of itself before it is opened. */
+export type ServiceDescription = {
+  readonly name: string;
+  readonly settings: DatabaseSettings;
+  /** Schema and runtime role, by the same name. */
+  readonly schema: string;
+  /** The events that it writes. */
+  readonly registry: EventRegistry;
+  /** The folder of its own migrations. */
+  readonly migrations: string;
+  readonly readModels: readonly InlineReadModel[];
+  /** Missing where it hears of nobody. */
+  readonly consumers?: readonly Consumer[];
+  /** Tables of its migrations that no read model and no consumer keeps. */
+  readonly otherTables?: readonly string[];
+};
+export const SERVICES: readonly ServiceDescription[] = [USER_SERVICE, TASK_SERVICE, NOTIFICATION_SERVICE];
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const EVENT_STORE = folder('./platform/event-store/migrations');
@@ -32,7 +48,7 @@ const KEYS = folder('./platform/keys/migrations');
 
 /** `shared` is the database that DB_* names; a service's own settings move it elsewhere. */
 export const whereIs = (
-  { settings }: Pick<ServiceName, 'settings'>,
+  { settings }: Pick<ServiceDescription, 'settings'>,
   config: Config,
   shared: DatabaseAddress,
   committed: Signal = createSignal(),
@@ -45,7 +61,7 @@ export const whereIs = (
 
 export type Installation = {
   readonly bus: EventBus;
-  readonly placeOf: (service: ServiceName) => ServicePlacement;
+  readonly placeOf: (service: ServiceDescription) => ServicePlacement;
   /** What carries a service's events to the broker, by its name, one for each; undefined where there is no broker, and none is needed. */
   readonly relayOf: (service: string, logger: Logger) => Relay | undefined;
 };
@@ -62,7 +78,7 @@ export const openInstallation = async (
       whereIs(service, config, shared, createSignal()),
     ]),
   );
-  const placeOf = ({ name }: ServiceName): ServicePlacement => {
+  const placeOf = ({ name }: ServiceDescription): ServicePlacement => {
     const place = places.get(name);
     if (place === undefined) throw new Error(`${name} is no service of this installation`);
     return place;
@@ -86,7 +102,7 @@ export const openInstallation = async (
 
 /** With connections of its own: what it waits for holds up nobody. */
 const openServiceRelay = (
-  { name: source, schema }: ServiceName,
+  { name: source, schema }: ServiceDescription,
   { address, committed, failPoint }: ServicePlacement,
   publisher: Publisher,
   logger: Logger,
@@ -128,7 +144,7 @@ export const topicsOf = ({ KAFKA_TOPIC_PARTITIONS: partitions, KAFKA_TOPIC_REPLI
  * personal data, and, where no broker carries events, as a reader of what those publish whom it hears.
  */
 export const loginsOf = (config: Config, shared: DatabaseAddress): readonly Login[] =>
-  SERVICES.flatMap((service: ServiceName) => {
+  SERVICES.flatMap((service) => {
     const { address, keysAddress } = whereIs(service, config, shared);
     const hears = kafkaOf(config) === undefined ? SERVICES.filter((other) => listens(service, other)) : [];
     const needs = [
@@ -144,8 +160,8 @@ export const loginsOf = (config: Config, shared: DatabaseAddress): readonly Logi
     });
   });
 const listens = (
-  { consumers = [] }: { readonly name: string; readonly consumers?: readonly Consumer[] },
-  { registry }: Pick<ServiceName, 'registry'>,
+  { consumers = [] }: Pick<ServiceDescription, 'consumers'>,
+  { registry }: Pick<ServiceDescription, 'registry'>,
 ): boolean => consumers.some(({ types }) => types.some((type) => type in registry));
 
 /** Which schema gets which tables: the platform's parts where a service uses them, then the service's own. */
@@ -162,7 +178,7 @@ const PLATFORM = [EVENT_STORE, SCHEDULING, EVENT_BUS];
 
 /** The tables that each service's migrations must come to, by the declarations in its code. */
 export const declarations = (): readonly (Declaring & { readonly service: string })[] =>
-  SERVICES.map((service: Declares) => {
+  SERVICES.map((service) => {
     const { readModels, consumers = [], otherTables = [] } = service;
     const tables = [...readModels, ...consumers].map(({ table }) => table);
     return {
@@ -174,14 +190,6 @@ export const declarations = (): readonly (Declaring & { readonly service: string
       otherTables,
     };
   });
-type Declares = {
-  readonly name: string;
-  readonly schema: string;
-  readonly migrations: string;
-  readonly readModels: readonly InlineReadModel[];
-  readonly consumers?: readonly Consumer[];
-  readonly otherTables?: readonly string[];
-};
 
 /** Every folder of migrations, schema by schema, in the order in which they are applied. */
 export const migrationFolders = (): readonly (readonly string[])[] => [

@@ -6,7 +6,6 @@ import { commandOf, type Grant, grantsOf } from '#platform/event-bus/kafka/acces
 import { SERVICES, topicsOf } from '../installation.ts';
 import { say, sayJson, table, UsageError } from './output.ts';
 import { brokerOf } from './topics.ts';
-import { declaredBy } from './with-stores.ts';
 
 type Options = { readonly principal?: readonly string[]; readonly json?: boolean };
 
@@ -47,7 +46,7 @@ const grants = ({ principal: named = [] }: Options): readonly Grant[] => {
       ...topicsOfSource(service.name),
       ...topicsOfTypes(Object.keys(service.registry), service.registry),
     ]),
-    hears: distinct(declaredBy(service).flatMap(({ types }) => topicsOfTypes(types, EVENT_REGISTRY))),
+    hears: distinct((service.consumers ?? []).flatMap(({ types }) => topicsOfTypes(types, EVENT_REGISTRY))),
   }));
   const topics = topicsOf(readConfig('gateway')).map(({ name }) => name);
   return grantsOf(services, principalOf('operators'), topics);

@@ -13,14 +13,13 @@ import type { Opening } from '#platform/read-models/replay.ts';
 import { type Difference, verify } from '#platform/read-models/verify.ts';
 import type { DatabaseAddress } from '#platform/sql/connection.ts';
 import { type Database, openDatabase } from '#platform/sql/database.ts';
-import { openInstallation, SERVICES, whereIs } from '../installation.ts';
+import { openInstallation, SERVICES, type ServiceDescription, whereIs } from '../installation.ts';
 import { secretsFor } from '../secrets.ts';
 import { createMeter, grouped } from './meter.ts';
 import { counted, endWithReader, say, sayJson, table } from './output.ts';
-import { declaredBy, withMigratedDatabase } from './with-stores.ts';
+import { withMigratedDatabase } from './with-stores.ts';
 
 type AsJson = { readonly json?: boolean };
-type Service = (typeof SERVICES)[number];
 type Tools = {
   readonly database: Database;
   readonly opening: Opening;
@@ -29,21 +28,21 @@ type Tools = {
 };
 /** A table that is made from events, whose it is, and how it is made anew and held to them. */
 type Owned = {
-  readonly service: Service;
+  readonly service: ServiceDescription;
   readonly name: string;
   readonly kind: 'inline' | 'asynchronous';
   readonly rebuild: (tools: Tools, report: (progress: Progress) => void) => Promise<Rebuilt>;
   readonly verify: (tools: Tools) => Promise<readonly Difference[]>;
 };
 
-const inline = (service: Service, model: InlineReadModel): Owned => ({
+const inline = (service: ServiceDescription, model: InlineReadModel): Owned => ({
   service,
   name: model.name,
   kind: 'inline',
   rebuild: ({ database, opening, failPoint }, report) => rebuild({ database, opening, model, failPoint, report }),
   verify: ({ database, opening }) => verify(database, opening, model),
 });
-const asynchronous = (service: Service, consumer: Consumer): Owned => {
+const asynchronous = (service: ServiceDescription, consumer: Consumer): Owned => {
   const hearing = ({ opening: { keys }, ...tools }: Tools) => ({
     ...tools,
     consumer,
@@ -57,9 +56,9 @@ const asynchronous = (service: Service, consumer: Consumer): Owned => {
     verify: (tools) => verifyProjection(hearing(tools)),
   };
 };
-const PROJECTIONS: readonly Owned[] = SERVICES.flatMap((service: Service) => [
+const PROJECTIONS: readonly Owned[] = SERVICES.flatMap((service) => [
   ...service.readModels.map((model) => inline(service, model)),
-  ...declaredBy(service).map((consumer) => asynchronous(service, consumer)),
+  ...(service.consumers ?? []).map((consumer) => asynchronous(service, consumer)),
 ]);
 
 /** half-made: a rebuild was killed, and the table that it left serves nobody. */
@@ -142,7 +141,7 @@ const withProjection = async (name: string, run: (owned: Owned, tools: Tools) =>
 };
 
 /** Tables are made and dropped by their owner; what takes long is not cut off. */
-const asOwner = (service: Service, config: Config, shared: DatabaseAddress): Database =>
+const asOwner = (service: ServiceDescription, config: Config, shared: DatabaseAddress): Database =>
   openDatabase({
     address: whereIs(service, config, shared).address,
     schema: service.schema,

@@ -25,7 +25,7 @@ const eventsOf = async (service: string) => {
   return () => readAllEvents(settings, service);
 };
 const named = (service: string | undefined): readonly string[] => {
-  const known = SERVICES.map(({ name }) => name as string);
+  const known = SERVICES.map(({ name }) => name);
   if (service === undefined) return known;
   if (!known.includes(service)) throw new UsageError(`there is no service ${service}; there are ${known.join(', ')}`);
   return [service];

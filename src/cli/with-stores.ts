@@ -54,7 +54,7 @@ export const withServices = <T>(run: (opened: Opened) => Promise<T>): Promise<T>
     const services = SERVICES.map((service) => ({
       service: service.name,
       kit: openServiceKit({ ...service, ...placeOf(service), masterKey }),
-      consumers: declaredBy(service),
+      consumers: service.consumers ?? [],
     }));
     try {
       return await run({ services, bus });
@@ -62,9 +62,6 @@ export const withServices = <T>(run: (opened: Opened) => Promise<T>): Promise<T>
       await Promise.all([bus.close(), ...services.map(({ kit }) => kit.close())]);
     }
   });
-/** One that hears of nobody names none. */
-export const declaredBy = ({ consumers = [] }: { readonly name: string; readonly consumers?: readonly Consumer[] }) =>
-  consumers;
 
 export type NamedStore = { readonly service: string; readonly store: EventStore };
 export const withStores = <T>(run: (stores: readonly NamedStore[]) => Promise<T>): Promise<T> =>

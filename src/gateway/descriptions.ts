@@ -1,7 +1,7 @@
 /** The descriptions of all services as one: what each says of itself, put together, of as many as can be reached. */
 import { EVENT_REGISTRY } from '#contracts/registry.ts';
 import type { EventsDescription } from '#platform/http/asyncapi.ts';
-import { PLATFORM_PROBLEMS, type ProblemTable, pick } from '#platform/http/problems.ts';
+import { PLATFORM_PROBLEMS, type Problem, type ProblemTable, pick } from '#platform/http/problems.ts';
 import { responses } from '#platform/http/schemas.ts';
 import type { Entry } from '#platform/http/welcome.ts';
 import { EVENTS, PRODUCT } from '../product.ts';
@@ -74,7 +74,8 @@ const throughUs = ([path, operations]: readonly [string, Readonly<Record<string,
 /** Every code that a client may meet: the services' own, and ours. */
 export const mergedProblems = async (tell: Tell): Promise<ProblemTable> => {
   const { all } = await tell<ProblemTable>('/problems.json');
-  return Object.assign({}, ...all, PLATFORM_PROBLEMS, gatewayProblems);
+  const tables = [...all, PLATFORM_PROBLEMS, gatewayProblems];
+  return Object.fromEntries(tables.flatMap((table) => Object.entries<Problem>(table)));
 };
 
 type AsyncApi = { readonly operations?: Readonly<Record<string, Spoken>> };

@@ -1,13 +1,20 @@
 /** How the product is, as the gateway sees it: its own view of each service, and what each says of its parts. */
+
+import Type, { type Static } from 'typebox';
 import { oneLook } from '#platform/http/health.ts';
 import type { HttpApp } from '#platform/http/server.ts';
+import { createValidator } from '#platform/schema/validator.ts';
 import { askJson, onOurOwn } from './ask-json.ts';
 import type { Upstreams } from './relay.ts';
 import { SERVICE_NAMES } from './route-table.ts';
 import type { Upstream } from './upstream.ts';
 
-type Part = { readonly status: 'ok' | 'degraded' | 'down' };
+/** What else a part says of itself is passed on as it came. */
+const Part = Type.Object({ status: Type.Enum(['ok', 'degraded', 'down']) });
+const Told = Type.Object({ parts: Type.Record(Type.String(), Part) });
+type Part = Readonly<Static<typeof Part>> & { readonly detail?: string };
 type Parts = Readonly<Record<string, Part>>;
+const isTold = createValidator({ coerce: false }).compile<Static<typeof Told>>(Told);
 
 const PATIENCE = 2_000;
 const OK = 200;
@@ -33,18 +40,20 @@ export const serveGatewayHealth = (
     app.get(path, HIDDEN, async (_request, reply) => {
       const told = await look();
       const seen = path === '/health' ? { ...Object.fromEntries(all.map(seenOf)), ...(await own()) } : {};
-      const parts: Parts = { ...seen, ...Object.assign({}, ...told) };
+      const parts: Parts = { ...seen, ...Object.fromEntries(told.flatMap((one) => Object.entries(one))) };
       const status = worstOf(told, parts);
       return reply.code(status === 'down' ? DOWN : OK).send({ status, parts });
     });
   }
 };
 
-/** What a service says; that it says nothing stands under its name. */
+/** What a service says; that it says nothing, or nothing of this kind, stands under its name. */
 const partsOf = async (upstream: Upstream, path: string): Promise<Parts> => {
   const body = (await askJson(upstream, path, onOurOwn(PATIENCE)))?.body;
-  if (typeof body === 'object' && body !== null && 'parts' in body) return body.parts as Parts;
-  return { [upstream.service]: { status: 'down', detail: 'not reachable' } as Part };
+  if (isTold(body)) return body.parts;
+  return {
+    [upstream.service]: { status: 'down', detail: body === undefined ? 'not reachable' : 'not to be understood' },
+  };
 };
 
 /** The copies by their breakers, without their addresses. */

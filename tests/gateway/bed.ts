@@ -22,6 +22,8 @@ export type StandIn = {
   /** What it does with them; by default it answers `{}`. */
   handle: (request: IncomingMessage, response: ServerResponse, seen: Seen) => void;
   ready: boolean;
+  /** What it says of its parts. */
+  health: unknown;
   /** Ends all connections and listens no more. */
   stop(): Promise<void>;
   /** Listens again, where it did. */
@@ -45,7 +47,7 @@ export const standIn = async (host = '127.0.0.1', onPort = 0): Promise<StandIn> 
   let port = onPort;
   const listener: RequestListener = (request, response) => {
     if (request.url === '/health/ready') return answerJson(response, one.ready ? 200 : 503);
-    if (request.url?.startsWith('/health')) return answerJson(response, 200, { status: 'ok', parts: {} });
+    if (request.url?.startsWith('/health')) return answerJson(response, 200, one.health);
     if (request.url === '/.well-known/jwks.json') return answerJson(response, 200, keySet);
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
@@ -70,6 +72,7 @@ export const standIn = async (host = '127.0.0.1', onPort = 0): Promise<StandIn> 
     url: `http://${host}:${port}`,
     handle: (_request, response) => answerJson(response, 200),
     ready: true,
+    health: { status: 'ok', parts: {} },
     stop: async () => {
       const stopped = new Promise<unknown>((resolve) => {
         server?.close(resolve);

@@ -25,6 +25,7 @@ beforeEach(() => {
   for (const one of [user, task]) {
     one.seen.splice(0);
     one.handle = (_request, response) => answerJson(response, 200);
+    one.health = { status: 'ok', parts: {} };
   }
 });
 const ask = (...[method, path, options]: Parameters<ReturnType<typeof asking>>) =>
@@ -240,5 +241,28 @@ describe('web pages of other origins', () => {
   test.each(['https://evil.example', 'null', 'https://app.example.org.evil.example'])('%s may not', async (origin) => {
     expect((await preflight(origin)).headers.has('access-control-allow-origin')).toBe(false);
     expect((await from(origin, 'GET')).headers.has('access-control-allow-origin')).toBe(false);
+  });
+});
+
+describe('how it is', () => {
+  const parts = async () => (await strange('GET', '/health/db')).body?.parts;
+
+  test('is told with what each service says of its parts, as it came', async () => {
+    task.health = { status: 'degraded', parts: { 'db.task': { status: 'degraded', detail: 'slow', consumers: [] } } };
+    expect(await parts()).toMatchObject({ 'db.task': { status: 'degraded', detail: 'slow', consumers: [] } });
+  });
+
+  test.each([
+    ['parts that are a list', { parts: ['db'] }],
+    ['a part without a status', { parts: { 'db.task': null } }],
+    ['a status that is none', { parts: { 'db.task': { status: 'fine' } } }],
+    ['no parts', { status: 'ok' }],
+  ])('is told of a service that answers %s by its name alone', async (_what, health) => {
+    task.health = health;
+    expect(await parts()).toEqual({
+      task: { status: 'down', detail: 'not to be understood' },
+      notification: { status: 'down', detail: 'not reachable' },
+    });
+    expect((await strange('GET', '/health')).status).toBe(200);
   });
 });

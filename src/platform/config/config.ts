@@ -83,4 +83,5 @@ export const databaseOf = (config: Config, service: DatabaseSettings, shared: Da
   user: config[`${service}_DB_USER`] ?? shared.user,
   password: config[`${service}_DB_PASSWORD`] ?? shared.password,
 });
-type DatabaseSettings = 'USER' | 'TASK' | 'NOTIFICATION' | 'KEYS';
+/** The first word of the settings of a database: `USER_DB_HOST`. */
+export type DatabaseSettings = 'USER' | 'TASK' | 'NOTIFICATION' | 'KEYS';
