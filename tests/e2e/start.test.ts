@@ -5,6 +5,7 @@ import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
 import { asking, newPerson, PASSWORD } from './support/client.ts';
 import { postmasterOf } from './support/processes.ts';
@@ -20,7 +21,7 @@ test('the first start shows its progress, and the next one finds everything ther
   const { ask, email } = await newPerson(first.url);
   const task = await ask('POST', '/api/v1/tasks', { body: { title: 'Still here?' } });
   const path = String(task.headers.get('location'));
-  await ask('POST', `${path}/complete`);
+  await succeeded(ask('POST', `${path}/complete`));
   const before = await ask('GET', path);
   const history = await ask('GET', `${path}/history`);
   first.signal('SIGTERM');
