@@ -247,22 +247,25 @@ describe('docker-compose.prod.yml', () => {
   });
   test('hands on what people may set of a process of ours, but for what the file itself decides', () => {
     const decided = [
-      ...[
-        'HOST',
-        'PORT',
-        'USER_PORT',
-        'TASK_PORT',
-        'NOTIFICATION_PORT',
-        'INSTANCE_ID',
-        'DATA_DIR',
-        'DB_PORT',
-        'DB_NAME',
-      ],
+      'HOST',
+      'PORT',
+      'USER_PORT',
+      'TASK_PORT',
+      'NOTIFICATION_PORT',
+      'INSTANCE_ID',
+      'DATA_DIR',
+      'DB_PORT',
+      'DB_NAME',
       ...['USER', 'TASK', 'NOTIFICATION', 'KEYS'].flatMap((whose) =>
         ['HOST', 'PORT', 'NAME', 'USER', 'PASSWORD'].map((what) => `${whose}_DB_${what}`),
       ),
-      ...['REDIS_PORT', 'REDIS_TLS', 'RATE_LIMITS', 'PASSWORD_COST', 'FAIL_POINT'],
-      ...['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_SERVICE_NAME'], // there is one protocol, and each process has its own name
+      'REDIS_PORT',
+      'REDIS_TLS',
+      'RATE_LIMITS',
+      'PASSWORD_COST',
+      'FAIL_POINT',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_SERVICE_NAME', // there is one protocol, and each process has its own name
     ];
     const handed = new Set(services.filter(isOurs).flatMap(({ environment = {} }) => Object.keys(environment)));
     expect(SETTINGS.filter((name) => !handed.has(name) && !decided.includes(name))).toEqual([]);

@@ -29,7 +29,7 @@ export type Holdings = {
 };
 
 /** The broker holds events that the store does not: it was restored to a moment before them. */
-export class StoreSetBack extends Error {
+class StoreSetBack extends Error {
   override readonly name = 'StoreSetBack';
   constructor(source: string, missing: number) {
     super(
