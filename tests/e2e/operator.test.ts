@@ -11,7 +11,7 @@ import { secretId } from '../../src/platform/keys/secret-list.ts';
 import { openDatabase } from '../../src/platform/sql/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson, PASSWORD } from './support/client.ts';
+import { asking, PASSWORD } from './support/client.ts';
 import { productBed, type Server } from './support/product.ts';
 
 // Each starts a dozen processes, one after the other.
@@ -268,7 +268,7 @@ describe('a key that cannot be handled', () => {
     await until('what comes later to be handled', async () => (await localeOf(id)) === 'it');
   });
 
-  test('is given up whole', async () => {
+  test('is given up with all behind it: discard --all-events removes the key', async () => {
     const { id, ask } = await register();
     await poison(id);
     await ask('PATCH', '/api/v1/me', { body: { locale: 'de' } });
@@ -560,44 +560,4 @@ test.each([
   expect(run.output()).toMatch(new RegExp(`^taskwire: ${lacks} must be given: this database was filled with `, 'm'));
   expect(code).toBe(2);
   expect(existsSync(path.join(DATA_DIR, 'secrets.json'))).toBe(false);
-});
-
-describe.each([
-  { where: 'beside a running server' },
-  { where: 'without a server' },
-])('on the embedded database, $where', ({ where }) => {
-  let embedded: { DATA_DIR: string };
-  let requestId: string;
-  beforeAll(async () => {
-    embedded = { DATA_DIR: await bed.folder() };
-    const own = await bed.start({ env: embedded });
-    const { ask } = await newPerson(own.url);
-    const task = await ask('POST', '/api/v1/tasks', {
-      body: { title: 'For later', due: { at: '2060-01-02T12:00:00Z' } },
-    });
-    requestId = String(task.headers.get('x-request-id'));
-    await until('it to be heard', async () => {
-      const { body } = await asking(own.url)('GET', '/health/events');
-      return !/at its beginning/.test(JSON.stringify(body));
-    });
-    if (where === 'without a server') {
-      own.signal('SIGTERM');
-      await own.exit;
-    }
-  });
-  const here = async (...args: readonly string[]) => {
-    const run = bed.taskwire(args, { env: embedded });
-    return { ...(await run.exit), output: run.output() };
-  };
-
-  test('the commands find it', async () => {
-    const trace = await here('events', 'trace', requestId);
-    expect(trace.output).toMatch(
-      /task\.created +by \S+, due 2060-01-01T12:00:00.000Z\n +└─ notification\.tasks +heard it, and made no event of it\n/,
-    );
-    const listed = JSON.parse((await here('consumers', 'list', '--json')).output);
-    const state = where === 'without a server' ? 'unread' : 'ok';
-    expect(listed.map((one: { state: string }) => one.state)).toEqual([state, state]);
-    expect(await here('dead-letters', 'list')).toMatchObject({ code: 0, output: 'nothing is parked\n' });
-  });
 });
