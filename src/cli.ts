@@ -12,31 +12,37 @@ import { keysList, keysRewrap } from './cli/keys.ts';
 import { migrateNow, migrateStatus } from './cli/migrate.ts';
 import { migrateCheck, migrateNew } from './cli/migrate-new.ts';
 import { UsageError } from './cli/output.ts';
-import { projectionsList, projectionsRebuild, projectionsVerify } from './cli/projections.ts';
+import { projectionNames, projectionsList, projectionsRebuild, projectionsVerify } from './cli/projections.ts';
 import { deadLettersRedrive } from './cli/redrive.ts';
 import { eventsRepublish, eventsRestore, eventsVerify } from './cli/restore.ts';
 import { rolesApply, rolesPrint } from './cli/roles.ts';
 import { topicsApply } from './cli/topics.ts';
 import { eventsTrace } from './cli/trace.ts';
-import { declarations } from './installation.ts';
+import { SERVICES } from './installation.ts';
+import { ABOUT, PRODUCT } from './product.ts';
 import { startAll } from './start-all.ts';
 import { startGateway } from './start-gateway.ts';
 import { startService } from './start-service.ts';
 
 const program = new Command('taskwire')
-  .description('Users and tasks as event-sourced services.')
-  .version('0.1.0')
+  .description(ABOUT)
+  .version(PRODUCT.version)
   .exitOverride()
-  .addHelpText('after', '\nSettings come from the environment and a .env file; .env.example lists them all.')
   .addHelpText(
     'after',
-    'Ends with 0, with 1 for what is not there or failed, and with 2 for what cannot be asked like that.',
-  );
+    '\nSettings come from the environment and a .env file; .env.example lists them all, docs/configuration.md explains them.',
+  )
+  .addHelpText('after', 'Exit status: 0 done, 1 failed or not found, 2 wrong usage or settings.');
 
 /** What stands under a command's help. */
 const examples = (...lines: readonly string[]): string =>
   ['', 'Examples:', ...lines.map((line) => `  $ ${line}`)].join('\n');
 const AS_JSON = ['--json', 'print JSON, for scripts'] as const;
+const OPEN = ['--open', 'show personal fields in clear instead of sealed'] as const;
+const YES = ['--yes', 'confirm; without it nothing is done'] as const;
+const SERVICE_NAMES = SERVICES.map(({ name }) => name);
+/** What --from and --to name; stores are compared with, and filled from, a broker alone. */
+const BUSES = ['kafka'];
 
 const STARTS = {
   all: startAll,
@@ -47,7 +53,7 @@ const STARTS = {
 };
 program
   .command('start')
-  .description('run everything in this process, or one part of it alone')
+  .description('run everything in this process, or one part alone')
   .addArgument(new Argument('[what]', 'what this process serves').choices(Object.keys(STARTS)).default('all'))
   .addHelpText(
     'after',
@@ -56,22 +62,32 @@ program
   )
   .action((what: keyof typeof STARTS) => startProcess(STARTS[what]));
 
-const migrations = program.command('migrate').description('bring every schema up to date').action(migrateNow);
-migrations.command('status').description('list the migrations, and when each was applied').action(migrateStatus);
+const migrations = program
+  .command('migrate')
+  .description('bring every schema up to date')
+  .addHelpText('after', examples('taskwire migrate', 'DB_HOST=db.example.org taskwire migrate'))
+  .action(migrateNow);
+migrations
+  .command('status')
+  .description('list the migrations, and when each was applied')
+  .option(...AS_JSON)
+  .addHelpText(
+    'after',
+    examples('taskwire migrate status', "taskwire migrate status --json | jq '.[] | select(.appliedAt == null)'"),
+  )
+  .action(migrateStatus);
 migrations
   .command('check')
-  .description('see that migrations make the tables that code declares, and that none locks or rewrites a large one')
-  .addHelpText('after', '\nNo database is asked: one is made for it, and thrown away.')
+  .description('check that migrations make the tables that code declares, and that none locks or rewrites a large one')
+  .addHelpText('after', '\nYour database is left alone: one is made for this, and thrown away.')
   .action(migrateCheck);
 migrations
   .command('new')
-  .description('write a migration: an empty one, or what makes the tables of a service those that its code declares')
-  .addOption(
-    new Option('--service <name>', 'whose').choices(declarations().map(({ service }) => service)).makeOptionMandatory(),
-  )
-  .requiredOption('-m, --message <words>', 'what it is for: its head, and its name')
-  .option('--autogenerate', 'from the declarations')
-  .option('--drop', 'drop what is not declared any more, too: its data is lost')
+  .description('write a migration: an empty one, or one that brings the tables of a service to what its code declares')
+  .addOption(new Option('--service <name>', 'whose').choices(SERVICE_NAMES).makeOptionMandatory())
+  .requiredOption('-m, --message <words>', 'what it is for: its first line, and its name')
+  .option('--autogenerate', 'write what the declarations ask for')
+  .option('--drop', 'also drop what is no longer declared: its data is lost')
   .addHelpText(
     'after',
     examples(
@@ -84,49 +100,57 @@ migrations
 const topics = program.command('topics').description('look after the topics of the broker');
 topics
   .command('apply')
-  .description('make the topics that are missing, and set right how they are kept')
+  .description('create missing topics, and correct how long each keeps its events')
   .option(...AS_JSON)
   .addHelpText('after', examples('KAFKA_BOOTSTRAP_SERVERS=kafka.example.org:9092 taskwire topics apply'))
   .action(topicsApply);
 
-const acls = program.command('acls').description('give each service its rights on a broker that asks who somebody is');
+const acls = program
+  .command('acls')
+  .description('give each service its rights on a broker that asks who is connecting');
 const PRINCIPAL = [
   '--principal <who=name...>',
-  'who the broker knows a service, or the operators, as; by default user-service, …, operators',
+  'the name by which the broker knows user, task, notification or operators; by default user-service, task-service, notification-service and operators',
 ] as const;
 acls
   .command('print')
-  .description('print the commands of Kafka’s own tool for it')
+  .description('print the commands for Kafka’s own tool')
   .option(...PRINCIPAL)
   .addHelpText('after', examples('taskwire acls print --principal user=taskwire-user operators=ada'))
   .action(aclsPrint);
 acls
   .command('apply')
-  .description('grant what lacks, and take away what these principals have beyond; as somebody who may')
+  .description(
+    'grant what is missing and revoke what these principals have beyond it; needs a principal that may alter ACLs',
+  )
   .option(...PRINCIPAL)
   .option(...AS_JSON)
   .addHelpText('after', examples('KAFKA_USERNAME=admin taskwire acls apply'))
   .action(aclsApply);
 
 const roles = program.command('roles').description('give each service a login with the rights that it needs');
-const PASSWORDS = ['--passwords <file>', 'lines of login=password; by default each keeps the one that it has'] as const;
+const PASSWORDS = [
+  '--passwords <file>',
+  'a file with lines of login=password; by default each login keeps the password that it has',
+] as const;
 roles
   .command('print')
-  .description('print the SQL for it; it holds what a server keeps of a password, not the password')
+  .description('print the SQL for it; in place of passwords it holds what a server stores of them')
   .option(...PASSWORDS)
   .addHelpText('after', examples('taskwire roles print --passwords logins.txt | psql taskwire'))
   .action(rolesPrint);
 roles
   .command('apply')
-  .description('make the logins, as DB_USER, and take away what they have beyond; after `taskwire migrate`')
+  .description('as DB_USER, create the logins and revoke what they have beyond their rights; after `taskwire migrate`')
   .option(...PASSWORDS)
+  .option(...AS_JSON)
   .addHelpText('after', examples('taskwire roles apply --passwords logins.txt'))
   .action(rolesApply);
 
-const keys = program.command('keys').description('put a new MASTER_KEY or PASSWORD_PEPPER in the place of an old one');
+const keys = program.command('keys').description('replace MASTER_KEY or PASSWORD_PEPPER with a new one');
 keys
   .command('list')
-  .description('list the secrets of both, and how much still needs each: what nothing needs may be taken out')
+  .description('list the secrets in both, and how much still needs each; one that nothing needs may be taken out')
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire keys list'))
   .action(keysList);
@@ -136,8 +160,8 @@ keys
   .option(...AS_JSON)
   .addHelpText(
     'after',
-    '\nEvery process must have the new secret first in its MASTER_KEY by then. Twice is once.\n' +
-      examples('MASTER_KEY=NEW,OLD taskwire keys rewrap'),
+    '\nBy then every process must have the new secret first in its MASTER_KEY. Running it twice does no harm.\n' +
+      examples('set -a; . ./prod.env; set +a; taskwire keys rewrap'),
   )
   .action(keysRewrap);
 
@@ -145,20 +169,30 @@ const events = program.command('events').description('look into the event stores
 events
   .command('show <stream>')
   .description('print the events of one stream, such as task-01939d5e-…')
-  .option('--open', 'open personal fields instead of showing them sealed')
+  .option(...OPEN)
+  .option(...AS_JSON)
+  .addHelpText(
+    'after',
+    examples(
+      'taskwire events show task-01a20b7c-3db8-768a-a962-fa75390827db',
+      'taskwire events show task-01a20b7c-3db8-768a-a962-fa75390827db --open --json',
+    ),
+  )
   .action(eventsShow);
 events
   .command('tail')
-  .description('print the newest events of all services in the order of each')
+  .description('print the newest events of all services, those of each in their order')
   .option('-n, --lines <count>', 'how many to begin with', '10')
   .option('-f, --follow', 'go on printing events as they are committed')
-  .option('--open', 'open personal fields instead of showing them sealed')
+  .option(...OPEN)
+  .option('--json', 'print JSON, for scripts: a line for each event')
+  .addHelpText('after', examples('taskwire events tail -n 20', 'taskwire events tail --follow --json | jq -r .type'))
   .action(eventsTail);
 
 events
   .command('trace <id>')
   .description('print what one request led to, over all services: events, what was made of them, what is parked')
-  .option('--open', 'print data too, with personal fields opened')
+  .option('--open', 'print data too, with personal fields in clear')
   .option(...AS_JSON)
   .addHelpText(
     'after',
@@ -173,36 +207,36 @@ events
 events
   .command('verify')
   .description('prove that store and broker hold the same events, by a digest of each stream')
-  .requiredOption('--from <bus>', 'what to compare with: kafka')
-  .option('--service <name>', 'of this service alone')
+  .addOption(new Option('--from <bus>', 'what to compare with').choices(BUSES).makeOptionMandatory())
+  .addOption(new Option('--service <name>', 'only this one').choices(SERVICE_NAMES))
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire events verify --from kafka'))
   .action(eventsVerify);
 events
   .command('restore')
   .description(
-    'bring back from the broker what a service’s store lacks since it was set back; the service must be stopped',
+    'bring back from the broker what a service’s store lost when an older backup was restored; the service must be stopped',
   )
-  .requiredOption('--from <bus>', 'where from: kafka')
-  .requiredOption('--service <name>', 'whose store')
+  .addOption(new Option('--from <bus>', 'where from').choices(BUSES).makeOptionMandatory())
+  .addOption(new Option('--service <name>', 'whose store').choices(SERVICE_NAMES).makeOptionMandatory())
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire events restore --from kafka --service task'))
   .action(eventsRestore);
 events
   .command('republish')
   .description(
-    'empty a service’s topics and publish all that it ever said once more, for a broker that lost some of it; the service must be stopped',
+    'empty a service’s topics and publish all its events once more, for a broker that lost some; the service must be stopped',
   )
-  .requiredOption('--to <bus>', 'where to: kafka')
-  .requiredOption('--service <name>', 'whose events')
+  .addOption(new Option('--to <bus>', 'where to').choices(BUSES).makeOptionMandatory())
+  .addOption(new Option('--service <name>', 'whose events').choices(SERVICE_NAMES).makeOptionMandatory())
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire events republish --to kafka --service task'))
   .action(eventsRepublish);
 
-const consumers = program.command('consumers').description('look after those who hear of events');
+const consumers = program.command('consumers').description('look after the consumers of events');
 consumers
   .command('list')
-  .description('list them: where each stands, how far that is behind, what is parked, who reads for it')
+  .description('list them: where each stands, how far behind it is, what is parked, and whether a process reads for it')
   .option(...AS_JSON)
   .addHelpText(
     'after',
@@ -211,42 +245,44 @@ consumers
   .action(consumersList);
 consumers
   .command('adopt <old> <new>')
-  .description('after a consumer was renamed: the new name goes on where the old one stood, with its dead letters')
+  .description('after a consumer was renamed: let the new name go on where the old one stood, with its dead letters')
+  .option(...AS_JSON)
   .addHelpText('after', examples('taskwire consumers adopt notification.greeting notification.people'))
   .action(consumersAdopt);
 consumers
   .command('retire <name>')
-  .description('after a consumer was removed: forgets for good where it stood, and its dead letters')
-  .option('--yes', 'it is meant: without it, nothing is done')
+  .description('after a consumer was removed: forget for good where it stood, and its dead letters')
+  .option(...YES)
+  .option(...AS_JSON)
   .addHelpText('after', examples('taskwire consumers retire notification.greeting --yes'))
   .action(consumersRetire);
 
-const deadLetters = program.command('dead-letters').description('look after what consumers could not handle');
+const deadLetters = program.command('dead-letters').description('look after events that consumers could not handle');
 deadLetters
   .command('list')
-  .description('list the keys of which an event could not be handled, and what waits behind it')
-  .option('-c, --consumer <name>', 'those of one consumer')
+  .description('list the keys with an event that could not be handled, and how much waits behind it')
+  .option('-c, --consumer <name>', 'only those of this consumer')
   .option(...AS_JSON)
   .addHelpText(
     'after',
     examples('taskwire dead-letters list', 'taskwire dead-letters list --consumer notification.people --json'),
   )
   .action(deadLettersList);
-const TOPIC = ['--topic <topic>', 'where a key is parked of several topics'] as const;
+const TOPIC = ['--topic <topic>', 'which topic, where the key is parked from several'] as const;
 const ONE_KEY = 'notification.people 01a20b7c-3bdf-75c8-a459-77b67c146d45';
 deadLetters
   .command('show <consumer> <key>')
-  .description('print what is parked of a key, in its order, and why')
-  .option('--open', 'open personal fields instead of showing them sealed')
+  .description('print what is parked of a key, in order, and why')
+  .option(...OPEN)
   .option(...TOPIC)
   .option(...AS_JSON)
   .addHelpText('after', examples(`taskwire dead-letters show ${ONE_KEY}`))
   .action(deadLettersShow);
 deadLetters
   .command('redrive [consumer] [key]')
-  .description('have a key handled again, or all of a consumer, or all; the running process does it')
-  .option('--all', 'of all consumers')
-  .option('-w, --wait', 'wait until each is settled or has failed again, and say which')
+  .description('have one key handled again, or all keys of a consumer, or all; the running process does it')
+  .option('--all', 'all keys of all consumers')
+  .option('-w, --wait', 'wait until each has been handled or has failed again, and say which')
   .option(...TOPIC)
   .option(...AS_JSON)
   .addHelpText(
@@ -261,9 +297,9 @@ deadLetters
 deadLetters
   .command('discard <consumer> <key>')
   .description('give up the first parked event of a key, so that what waits behind it goes on')
-  .option('--all-events', 'give up all that is parked of the key')
-  .option('--event <id>', 'only if this is the first one still: so that repeating the command discards no other')
-  .option('--yes', 'it is meant: without it, nothing is done')
+  .option('--all-events', 'give up everything that is parked of the key')
+  .option('--event <id>', 'only if this is still the first one, so that repeating the command discards no other')
+  .option(...YES)
   .option(...TOPIC)
   .option(...AS_JSON)
   .addHelpText(
@@ -272,10 +308,11 @@ deadLetters
   )
   .action(deadLettersDiscard);
 
+const PROJECTION = `one of ${projectionNames().join(', ')}`;
 const projections = program.command('projections').description('look after the tables that are made from events');
 projections
   .command('list')
-  .description('list them, with their rows and what is under way')
+  .description('list them, with how many rows each has and what is under way')
   .option(...AS_JSON)
   .addHelpText(
     'after',
@@ -283,11 +320,15 @@ projections
   )
   .action(projectionsList);
 projections
-  .command('rebuild <name>')
-  .description('make one anew from its streams, beside the one that serves')
+  .command('rebuild')
+  .argument('<name>', PROJECTION)
+  .description('build one anew from its streams, beside the one in use, which it then replaces')
+  .option(...AS_JSON)
+  .addHelpText('after', examples('taskwire projections rebuild task_list'))
   .action(projectionsRebuild);
 projections
-  .command('verify <name>')
+  .command('verify')
+  .argument('<name>', PROJECTION)
   .description('compare each row of one with its stream')
   .option(...AS_JSON)
   .addHelpText('after', examples('taskwire projections verify task_list'))

@@ -106,7 +106,7 @@ const nextStepsOf = (listed: readonly Listed[]): readonly string[] => {
   return steps.length > 0 ? ['', ...steps] : [];
 };
 
-export const consumersAdopt = (from: string, to: string): Promise<void> =>
+export const consumersAdopt = (from: string, to: string, { json }: { readonly json?: boolean }): Promise<void> =>
   withServices(async ({ services }) => {
     const { service, kit, consumers } = await mayGo(services, from);
     const registered = new Set((await registeredPosts(kit.database)).map(({ consumer }) => consumer));
@@ -121,11 +121,15 @@ export const consumersAdopt = (from: string, to: string): Promise<void> =>
     }
     const parked = await listDeadLetters(kit.database, { consumer: from });
     if (!(await adoptConsumer(kit.database, from, to))) throw new Error(`${from} was renamed or retired just now`);
+    if (json) return sayJson({ adopted: from, as: to, parkedKeys: parked.length });
     const along = parked.length > 0 ? `, with ${counted(parked.length, 'parked key')}` : '';
     say(`${to} goes on where ${from} stood${along}; processes start again`);
   });
 
-export const consumersRetire = (name: string, { yes }: { readonly yes?: boolean }): Promise<void> =>
+export const consumersRetire = (
+  name: string,
+  { yes, json }: { readonly yes?: boolean; readonly json?: boolean },
+): Promise<void> =>
   withServices(async ({ services }) => {
     const { kit } = await mayGo(services, name);
     const parked = await listDeadLetters(kit.database, { consumer: name });
@@ -137,6 +141,7 @@ export const consumersRetire = (name: string, { yes }: { readonly yes?: boolean 
           `  taskwire consumers retire ${name} --yes`,
       );
     if (!(await retireConsumer(kit.database, name))) throw new Error(`${name} was renamed or retired just now`);
+    if (json) return sayJson({ retired: name, parkedKeys: parked.length, events });
     say(`forgot ${what}; processes start again`);
   });
 

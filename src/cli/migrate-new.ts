@@ -22,7 +22,7 @@ type Wanted = {
 export const migrateNew = async ({ service, message, autogenerate, drop }: Wanted): Promise<void> => {
   const declaring = declarations().find((one) => one.service === service);
   if (declaring === undefined) throw new UsageError(`there is no service ${service}`);
-  if (drop && !autogenerate) throw new UsageError('--drop says what --autogenerate may do');
+  if (drop && !autogenerate) throw new UsageError('--drop is for --autogenerate alone');
   const { folder } = declaring;
   const at = { number: await nextNumber(folder), message };
   const empty = autogenerate ? undefined : emptyDraft(at);

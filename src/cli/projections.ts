@@ -56,6 +56,8 @@ const asynchronous = (service: ServiceDescription, consumer: Consumer): Owned =>
     verify: (tools) => verifyProjection(hearing(tools)),
   };
 };
+/** What `projections rebuild` and `verify` can be asked for. */
+export const projectionNames = (): readonly string[] => PROJECTIONS.map(({ name }) => name);
 const PROJECTIONS: readonly Owned[] = SERVICES.flatMap((service) => [
   ...service.readModels.map((model) => inline(service, model)),
   ...(service.consumers ?? []).map((consumer) => asynchronous(service, consumer)),
@@ -93,7 +95,7 @@ export const projectionsList = ({ json }: AsJson): Promise<void> => {
   });
 };
 
-export const projectionsRebuild = (name: string): Promise<void> =>
+export const projectionsRebuild = (name: string, { json }: AsJson): Promise<void> =>
   withProjection(name, async ({ rebuild }, tools) => {
     const meter = createMeter(name, process.stderr);
     const began = performance.now();
@@ -101,6 +103,7 @@ export const projectionsRebuild = (name: string): Promise<void> =>
       meter.show({ step, done: events, total }),
     ).finally(meter.end);
     const took = ((performance.now() - began) / 1_000).toFixed(1);
+    if (json) return sayJson({ name, rows, events, seconds: Number(took), writersWaited: Math.round(held) });
     const made = `${counted(rows, 'row')} from ${counted(events, 'event')} in ${took} s`;
     say(`${name}: ${made}; writers waited ${held.toFixed(0)} ms`);
   });

@@ -15,7 +15,8 @@ import { counted, endWithReader, say, sayJson, table, UsageError } from './outpu
 import { brokerOf } from './topics.ts';
 import { type OpenedService, withMigratedDatabase, withServices } from './with-stores.ts';
 
-type Options = { readonly from: string; readonly service?: string; readonly json?: boolean };
+/** Which bus is meant is told, and not asked: there is one. */
+type Options = { readonly service: string; readonly json?: boolean };
 const SLICE = 2_000;
 const SHOWN = 20;
 
@@ -23,15 +24,6 @@ const eventsOf = async (service: string) => {
   const settings = brokerOf(readConfig('gateway'));
   const { readAllEvents } = await import('#platform/event-bus/kafka/all-events.ts');
   return () => readAllEvents(settings, service);
-};
-const named = (service: string | undefined): readonly string[] => {
-  const known = SERVICES.map(({ name }) => name);
-  if (service === undefined) return known;
-  if (!known.includes(service)) throw new UsageError(`there is no service ${service}; there are ${known.join(', ')}`);
-  return [service];
-};
-const requireKafka = (from: string): void => {
-  if (from !== 'kafka') throw new UsageError('--from knows kafka alone');
 };
 
 type Verified = {
@@ -43,13 +35,12 @@ type Verified = {
   readonly differences: readonly Difference[];
 };
 
-export const eventsVerify = ({ from, service, json }: Options): Promise<void> => {
-  requireKafka(from);
+export const eventsVerify = ({ service, json }: Partial<Options>): Promise<void> => {
   endWithReader();
-  const wanted = named(service);
   return withServices(async ({ services }) => {
     const verified: Verified[] = [];
-    for (const one of services.filter((each) => wanted.includes(each.service))) verified.push(await verify(one));
+    for (const one of services.filter((each) => service === undefined || each.service === service))
+      verified.push(await verify(one));
     const differ = verified.filter(({ differences }) => differences.length > 0);
     if (json) sayJson(verified);
     else {
@@ -101,10 +92,7 @@ const verify = async ({ service, kit }: OpenedService): Promise<Verified> => {
   return { service, events, streams: here.size, unpublished, differences: differencesOf(here, there) };
 };
 
-export const eventsRestore = async ({ from, service, json }: Options): Promise<void> => {
-  requireKafka(from);
-  if (service === undefined) throw new UsageError('--service must say whose store is to be restored');
-  named(service);
+export const eventsRestore = async ({ service, json }: Options): Promise<void> => {
   const source = await eventsOf(service);
   const meter = createMeter(service, process.stderr);
   const { onBus, inserted, streams } = await withOwner(service, (session) =>
@@ -122,11 +110,7 @@ export const eventsRestore = async ({ from, service, json }: Options): Promise<v
 };
 const STEPS = { look: 'comparing', insert: 'bringing back' } as const;
 
-export const eventsRepublish = async (options: Omit<Options, 'from'> & { readonly to: string }): Promise<void> => {
-  const { to, service, json } = options;
-  if (to !== 'kafka') throw new UsageError('--to knows kafka alone');
-  if (service === undefined) throw new UsageError('--service must say whose events are to be published once more');
-  named(service);
+export const eventsRepublish = async ({ service, json }: Options): Promise<void> => {
   const config = readConfig('gateway');
   const settings = brokerOf(config);
   const [{ openKafkaBus }, { emptyTopics }] = await Promise.all([

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { applyLogin, type Login, loginStatements } from '#platform/migrations/logins.ts';
 import { loginsOf } from '../installation.ts';
-import { say, table, UsageError } from './output.ts';
+import { say, sayJson, table, UsageError } from './output.ts';
 import { withMigratedDatabase } from './with-stores.ts';
 
-type Options = { readonly passwords?: string };
+type Options = { readonly passwords?: string; readonly json?: boolean };
 
 export const rolesPrint = ({ passwords }: Options): Promise<void> =>
   withLogins(passwords, async (logins) => {
@@ -15,15 +15,17 @@ export const rolesPrint = ({ passwords }: Options): Promise<void> =>
     }
   });
 
-export const rolesApply = ({ passwords }: Options): Promise<void> =>
+export const rolesApply = ({ passwords, json }: Options): Promise<void> =>
   withLogins(passwords, async (logins) => {
     for (const login of logins) await applyLogin(login);
-    const rows = logins.map((login) => [
-      login.name,
-      serverOf(login),
-      login.roles.join(', '),
-      login.password === undefined ? 'as it was' : 'set',
-    ]);
+    const outcomes = logins.map((login) => ({
+      login: login.name,
+      on: serverOf(login),
+      mayActAs: login.roles,
+      password: login.password === undefined ? 'as it was' : 'set',
+    }));
+    if (json) return sayJson(outcomes);
+    const rows = outcomes.map(({ login, on, mayActAs, password }) => [login, on, mayActAs.join(', '), password]);
     say(...table(['LOGIN', 'ON', 'MAY ACT AS', 'PASSWORD'], rows));
   });
 
@@ -44,14 +46,18 @@ const withLogins = async (
 
 const LINE = /^(\w+)=([\x20-\x7e]{8,})$/;
 const parse = (text: string): ReadonlyMap<string, string> => {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const lines = text.split(/\r?\n/).map((line, n) => ({ line, number: n + 1 }));
   return new Map(
-    lines.map((line, n) => {
-      const [, name, password] = LINE.exec(line) ?? [];
-      if (name === undefined || password === undefined)
-        throw new UsageError(`line ${n + 1} of the passwords is not name=password, with 8 or more ASCII characters`);
-      return [name, password];
-    }),
+    lines
+      .filter(({ line }) => line.trim() !== '' && !line.startsWith('#'))
+      .map(({ line, number }) => {
+        const [, name, password] = LINE.exec(line) ?? [];
+        if (name === undefined || password === undefined)
+          throw new UsageError(
+            `line ${number} of the passwords is not login=password, with 8 or more ASCII characters`,
+          );
+        return [name, password];
+      }),
   );
 };
 

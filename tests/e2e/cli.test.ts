@@ -1,8 +1,10 @@
 /** `taskwire …` beside a running server, and without one. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { succeeded } from '../support/succeeded.ts';
 import { type Ask, newPerson } from './support/client.ts';
 import { postmasterOf } from './support/processes.ts';
 import { productBed, ROOT, type Server } from './support/product.ts';
@@ -36,6 +38,9 @@ describe('before anything was ever started', () => {
     expect(code).toBe(0);
     for (const command of ['start', 'migrate', 'keys', 'events', 'consumers', 'dead-letters', 'projections'])
       expect(output).toContain(`  ${command}`);
+    expect(output).toContain('Exit status: 0 done, 1 failed or not found, 2 wrong usage or settings.');
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    expect((await taskwire('--version')).lines).toEqual([version]);
     expect((await taskwire('events', '--help')).output).toMatch(/show .*tail .*trace /s);
     expect((await taskwire('dead-letters', 'redrive', '--help')).output).toMatch(
       /Examples:\n {2}\$ taskwire dead-letters redrive /,
@@ -50,12 +55,26 @@ describe('before anything was ever started', () => {
     { args: ['events', 'show'], says: /missing required argument 'stream'/ },
     { args: ['events', 'tail', '-n'], says: /option '-n, --lines <count>' argument missing/ },
     { args: ['events', 'tail', '-n', 'few'], says: /--lines must be a whole number/ },
+    {
+      args: ['events', 'verify', '--from', 'rabbit'],
+      says: /argument 'rabbit' is invalid\. Allowed choices are kafka/,
+    },
+    { args: ['events', 'restore', '--from', 'kafka', '--service', 'x'], says: /Allowed choices are user, task, / },
     { args: ['migrate', 'twice'], says: /too many arguments for 'migrate'/ },
   ])('taskwire $args is refused with what is wrong', async ({ args, says }) => {
     const { code, output } = await taskwire(...args);
     expect(output).toMatch(says);
     expect(code).toBe(2);
     expect(existsSync(DATA_DIR)).toBe(false);
+  });
+
+  test('a line of passwords that cannot be used is named as an editor counts it', async () => {
+    const file = join(await bed.folder('.'), 'logins.txt');
+    await writeFile(file, '# logins\n\nuser_service_login=eight characters\ntask_service_login=short\n');
+    const { code, output } = await taskwire('roles', 'apply', '--passwords', file);
+    expect(output).toMatch(/^taskwire: line 4 of the passwords is not login=password, /);
+    expect(output).not.toContain('short');
+    expect(code).toBe(2);
   });
 
   test.each([
@@ -90,8 +109,8 @@ describe.each([{ where: 'beside a running server' }, { where: 'without a server'
     ({ ask } = await newPerson(server.url));
     const task = await ask('POST', '/api/v1/tasks', { body: { title: 'Nobody else reads this' } });
     stream = `task-${task.body?.id}`;
-    await ask('PATCH', `/api/v1/tasks/${task.body?.id}`, { body: { priority: 'high' } });
-    await ask('POST', `/api/v1/tasks/${task.body?.id}/complete`);
+    await succeeded(ask('PATCH', `/api/v1/tasks/${task.body?.id}`, { body: { priority: 'high' } }));
+    await succeeded(ask('POST', `/api/v1/tasks/${task.body?.id}/complete`));
   });
 
   test('migrate finds nothing to do, and says when what was done', async () => {
@@ -99,6 +118,8 @@ describe.each([{ where: 'beside a running server' }, { where: 'without a server'
     const { lines } = await taskwire('migrate', 'status');
     expect(lines.length).toBeGreaterThan(4);
     for (const line of lines) expect(line).toMatch(/ \d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    const states = JSON.parse((await taskwire('migrate', 'status', '--json')).output);
+    expect(states.map(({ name }: { name: string }) => name)).toEqual(lines.map((line) => line.split(/ +/)[1]));
   });
 
   test('events show prints a stream in order, with what is personal sealed unless it shall be opened', async () => {
@@ -111,6 +132,12 @@ describe.each([{ where: 'beside a running server' }, { where: 'without a server'
     ]);
     expect(sealed.output).not.toContain('Nobody else');
     expect((await taskwire('events', 'show', stream, '--open')).lines[0]).toContain('"title":"Nobody else reads this"');
+    const opened = JSON.parse((await taskwire('events', 'show', stream, '--open', '--json')).output);
+    expect(opened).toMatchObject([
+      { stream, version: 1, type: 'task.created', data: { title: 'Nobody else reads this' } },
+      { version: 2 },
+      { version: 3 },
+    ]);
     expect(await taskwire('events', 'show', 'task-none')).toMatchObject({
       code: 1,
       output: 'taskwire: there is no stream task-none\n',
@@ -130,6 +157,10 @@ describe.each([{ where: 'beside a running server' }, { where: 'without a server'
       'task.completed',
     ]);
     expect((await taskwire('events', 'tail', '-n', '0')).output).toBe('');
+    const { lines } = await taskwire('events', 'tail', '-n', '3', '--json');
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({ id: expect.any(String), metadata: {}, data: {} });
+    expect(lines).toHaveLength(3);
   });
 });
 

@@ -162,5 +162,8 @@ test('a rebuild needs no server', async () => {
   await database.end();
   server.signal('SIGTERM');
   await server.exit;
-  expect(await projections(['rebuild', 'task_list'])).toMatchObject({ code: 0 });
+  const { code, output } = await projections(['rebuild', 'task_list', '--json']);
+  expect(code, output).toBe(0);
+  const [json = ''] = /^\{.*^\}/ms.exec(output) ?? []; // beside how far it came
+  expect(JSON.parse(json)).toMatchObject({ name: 'task_list', rows: expect.any(Number), events: expect.any(Number) });
 });
