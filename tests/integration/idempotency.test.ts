@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
-import { PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
+import { asking, PASSWORD, startTestApp, type TestApp } from '../support/app.ts';
 import { countEvents, expectNothingStored, expectProblem } from '../support/expectations.ts';
 import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
@@ -191,15 +191,7 @@ describe('50 at the same moment', () => {
   test('in two processes make exactly one task', async () => {
     const { config, secrets, database } = product;
     const twin = await buildApp(config, secrets, database.address, createLogger('silent'));
-    const ask: typeof ada.ask = async (method, url, { body, headers } = {}) => {
-      const response = await twin.http.inject({
-        method: method as 'POST',
-        url,
-        headers: { authorization: `Bearer ${ada.token}`, 'content-type': 'application/json', ...headers },
-        payload: JSON.stringify(body),
-      });
-      return { status: response.statusCode, headers: response.headers, body: response.json() };
-    };
+    const ask = asking(twin, ada.token);
     try {
       for (let round = 0; round < 10; round += 1) await race([ada.ask, ask]);
     } finally {
