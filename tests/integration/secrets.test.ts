@@ -47,11 +47,12 @@ test('are made for a database that holds nothing yet, and are the same from then
   expect(await secretsOf('first', filled, {})).toEqual(made);
 });
 
-test.each<[string, Record<string, string>, (keyof Secrets)[]]>([
+const LACKING: [string, Record<string, string>, (keyof Secrets)[]][] = [
   ['MASTER_KEY', {}, ['masterKey']],
   ['MASTER_KEY and PASSWORD_PEPPER', {}, []],
   ['PASSWORD_PEPPER', { MASTER_KEY: GIVEN }, []],
-])('are not made where others lie in the database: %s must be given', async (lacks, given, used) => {
+];
+test.each(LACKING)('are not made where others lie in the database: %s must be given', async (lacks, given, used) => {
   const asked = secretsOf('other', filled, given, ...used);
   await expect(asked).rejects.toThrow(ConfigurationError);
   await expect(asked).rejects.toThrow(`${lacks} must be given: `);
