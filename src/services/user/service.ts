@@ -9,7 +9,7 @@ import { inlineReadModel } from '#platform/read-models/inline.ts';
 import { sessions, users } from './application/aggregates.ts';
 import { EVENTS } from './events.ts';
 import { userProblems } from './http/problems.ts';
-import { userRoutes } from './http/routes.ts';
+import { userRoutes } from './http/user-routes.ts';
 import { commonPasswords } from './infrastructure/common-passwords.ts';
 import { createGuesses } from './infrastructure/guesses.ts';
 import { createPasswordHasher } from './infrastructure/password-hasher.ts';

@@ -1,5 +1,5 @@
-/** Who asks. The user service put their id into the token, and the token was verified: so it is one. */
+/** Who asks, by the type of their id. */
 import type { UserId } from '#contracts/user.ts';
-import { principalOf } from '#platform/http/access.ts';
+import { requesterId } from '#platform/http/access.ts';
 
-export const requester = (request: Parameters<typeof principalOf>[0]): UserId => principalOf(request).userId as UserId;
+export const requester = requesterId<UserId>;

@@ -42,5 +42,5 @@ export const userProfile = readModel<UserProfile, UserEvent, 'user.created'>(use
 });
 
 const BY_ID = statement('user-by-id', `select ${userProfileTable.selected} from user_profile where id = $1`);
-export const findUser = async (database: Database, id: string): Promise<UserProfile | undefined> =>
+export const findUser = async (database: Database, id: UserId): Promise<UserProfile | undefined> =>
   (await database.read<UserProfile>(BY_ID, [id]))[0];

@@ -2,9 +2,8 @@
 import type { SessionId, UserId } from '#contracts/user.ts';
 import { ACCESS_TOKEN_SECONDS } from '#platform/auth/tokens.ts';
 import { handle } from '#platform/commit/command-handler.ts';
-import { principalOf } from '#platform/http/access.ts';
-import type { WriteKit } from '#platform/http/commands.ts';
-import { contextOf, presenter, runCommand } from '#platform/http/commands.ts';
+import { requesterId } from '#platform/http/access.ts';
+import { contextOf, presenter, runCommand, type WriteKit } from '#platform/http/commands.ts';
 import { answerToken } from '#platform/http/consistency.ts';
 import { sendVersioned } from '#platform/http/preconditions.ts';
 import { pick, refusal } from '#platform/http/problems.ts';
@@ -94,7 +93,7 @@ export const userRoutes =
         },
       },
       async (request, reply) => {
-        const row = await findUser(ports.database, principalOf(request).userId);
+        const row = await findUser(ports.database, requesterId<UserId>(request));
         if (row === undefined) throw refusal(userProblems, 'user-not-found');
         return sendVersioned(request, reply, presentUser(row));
       },
@@ -124,7 +123,7 @@ export const userRoutes =
             handle(
               ports.commands,
               users,
-              principalOf(request).userId,
+              requesterId<UserId>(request),
               { type: 'UpdateUser', changes: request.body },
               context,
               options,
