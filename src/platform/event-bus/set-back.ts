@@ -68,7 +68,7 @@ type Options = {
 
 const FIRST_LOOK = 3_000;
 const ADMISSION = 1_500;
-const LONGEST_REST = 5_000;
+const LONGEST_REST = 2_000;
 
 const SEEN_LIFE = statement('relay-seen-life', 'select seen_life as life from relay');
 const SEEN = statement('relay-seen', 'update relay set seen_life = $1 returning 1');
