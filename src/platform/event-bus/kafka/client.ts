@@ -15,14 +15,20 @@ export type KafkaSettings = {
 };
 type SaslMechanism = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
-/** ms: a request that the broker has not answered by then is given up. */
+/** ms: a request that a broker has not answered by then is given up with its connection, and another one is asked. */
 const TIMEOUT = 5_000;
 
+/** A client asks the first one first, each time: where that one hangs, not all clients do, nor whoever makes another one. */
+const fromAnyOf = (servers: readonly string[]): string[] => {
+  const first = Math.floor(Math.random() * servers.length);
+  return [...servers.slice(first), ...servers.slice(0, first)];
+};
 /** The options that all clients share. Throws where the file of certificates cannot be read. */
 export const clientOptions = ({ bootstrapServers, sasl, tls }: KafkaSettings, clientId: string) => ({
   clientId,
-  bootstrapBrokers: [...bootstrapServers],
+  bootstrapBrokers: fromAnyOf(bootstrapServers),
   timeout: TIMEOUT,
+  requestTimeout: TIMEOUT, // `timeout` is what a broker itself waits for others
   connectTimeout: TIMEOUT,
   retries: 3,
   retryDelay: 200,

@@ -33,6 +33,8 @@ export const partName = (topic: string, partition: number): string => `${topic}/
 const SESSION = 10_000;
 const HEARTBEAT = 2_000;
 const REBALANCE = 15_000;
+/** ms: to join is answered when all have joined. */
+const REQUEST_TIMEOUT = REBALANCE + 5_000;
 
 /** `isDouble` is called when another process took this one's place under its instance id; both join again, and so for ever. */
 export const openMembership = (
@@ -67,6 +69,7 @@ export const openMembership = (
     const member = new Consumer({
       ...options,
       ...timing,
+      requestTimeout: REQUEST_TIMEOUT,
       retries: 10,
       autocommit: false,
       ...(instanceId !== undefined && { groupInstanceId: instanceId }),
