@@ -49,7 +49,11 @@ function stopWithParent() {
 
 function findNode() {
   const platform = `${process.platform}-${process.arch}`;
-  const candidates = [process.env.npm_node_execpath, `${root}node_modules/node-${platform}/bin/node`];
+  const candidates = [
+    process.env.npm_node_execpath,
+    `${root}node_modules/node-${platform}/bin/node`,
+    `${root}node_modules/node-bin-${platform}/bin/node`,
+  ];
   return candidates.find((node) => node && isEnough(versionOf(node)));
 }
 

