@@ -20,7 +20,7 @@ const UNDELAYED = 10_000;
 const SOURCES = ['user', 'task'] as const;
 
 /** What a record says of itself: all that CloudEvents asks for, and no place in a feed, which only a relay knows. */
-const headersOf = (source: string, type: string, version: number, schemaVersion = 1) => {
+const headersOf = (source: string, type: string, version: number, schemaVersion = 1, more = {}) => {
   const said = {
     ce_specversion: '1.0',
     ce_id: randomUUID(),
@@ -28,10 +28,15 @@ const headersOf = (source: string, type: string, version: number, schemaVersion 
     ce_type: type,
     ce_sequence: String(version),
     ce_dataschema: `urn:taskwire:event:${type}:${schemaVersion}`,
+    ...more,
   };
-  return new Map(Object.entries(said).map(([name, value]) => [Buffer.from(name), Buffer.from(value)]));
+  return new Map(Object.entries<string>(said).map(([name, value]) => [Buffer.from(name), Buffer.from(value)]));
 };
-type Stray = { readonly value: string | undefined; readonly headers?: Map<Buffer, Buffer> };
+type Stray = {
+  readonly value: string | undefined;
+  readonly headers?: Map<Buffer, Buffer>;
+  readonly timestamp?: bigint;
+};
 const straysFor = (source: (typeof SOURCES)[number]): readonly Stray[] => {
   const type = { user: 'user.created', task: 'task.completed' }[source];
   return [
@@ -39,6 +44,11 @@ const straysFor = (source: (typeof SOURCES)[number]): readonly Stray[] => {
     { value: undefined },
     { value: `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}` },
     { value: 'x'.repeat(5 * 1024 * 1024) },
+    { value: '\u0001'.repeat(5 * 1024 * 1024) }, // as JSON six times as long
+    { value: 'in microseconds', timestamp: 1_700_000_000_000_000n },
+    { value: 'no instant', timestamp: -9_000_000_000_000_000n },
+    { value: '{}', headers: headersOf(source, type, 2, 1, { ce_recordedat: '2026-02-30T00:00:00.000Z' }) },
+    { value: '{}', headers: headersOf(source, type, 2, 1, { ce_position: '1:99999999999999999999:1' }) },
     { value: '\0\ud800' },
     { value: '{}', headers: headersOf(source, `${source}.teleported`, 2) },
     { value: '{}', headers: headersOf(source, type, 2, 99) },
@@ -56,10 +66,11 @@ const openForger = ({ cluster }: DistributedInstallation) => {
     /** Every kind of stray, under a key that is somebody's. */
     scatter: async (keys: Readonly<Record<(typeof SOURCES)[number], string>>): Promise<void> => {
       for (const source of SOURCES) {
-        for (const { value, headers = new Map() } of straysFor(source)) {
+        for (const { value, headers = new Map(), timestamp } of straysFor(source)) {
           const key = Buffer.from(keys[source]);
           const said = value === undefined ? {} : { value: Buffer.from(value) };
-          const messages = [{ topic: `${source}.events`, key, headers, ...said }];
+          const when = timestamp === undefined ? {} : { timestamp };
+          const messages = [{ topic: `${source}.events`, key, headers, ...said, ...when }];
           await producer.send({ messages, acks: ProduceAcks.ALL });
         }
       }
