@@ -11,6 +11,7 @@ export const API = `${ABOUT}
 - Every single resource has an \`ETag\`, the version of it; send it back as \`If-Match\` to change only what you saw.
 - Send an \`Idempotency-Key\` with a write, and repeating it is safe for 24 hours.
 - A write answers a \`Consistency-Token\`; send it with a read of any service, and it shows what came of that write.
+- Say in \`X-Deadline-Ms\` how long you will wait: what comes to its turn later is not begun, and answered 503 or 504.
 - A PATCH is a merge-patch: \`null\` clears a field. \`due\` is one value, replaced whole.
 - Every refusal is a problem document; [its code](/problems) says what to do about it.`;
 

@@ -80,7 +80,7 @@ test('what nobody can decide for a person, and what would lock a large table, en
 test.each([
   { args: ['new', '--service', 'task'], says: /required option '-m, --message <words>' not specified/ },
   { args: ['new', '--service', 'shop', '-m', 'x'], says: /Allowed choices are user, task, notification/ },
-  { args: ['new', '--service', 'task', '-m', 'x', '--drop'], says: /--drop says what --autogenerate may do/ },
+  { args: ['new', '--service', 'task', '-m', 'x', '--drop'], says: /--drop is for --autogenerate alone/ },
 ])('taskwire migrate $args is refused with what is wrong', async ({ args, says }) => {
   const { code, output } = await migrate(args);
   expect(output).toMatch(says);

@@ -132,7 +132,8 @@ describe('OpenAPI', () => {
     const asked = operations.flatMap(({ operation: { parameters = [] } }) =>
       parameters.filter((one) => one.in === 'header').map(({ name }) => name.toLowerCase()),
     );
-    expect(new Set(asked)).toContain('x-deadline-ms');
+    expect(new Set(asked)).toContain('consistency-token');
+    expect(allowed, 'which is told of in words').toContain('x-deadline-ms');
     expect(asked.filter((name) => !allowed.includes(name))).toEqual([]);
   });
 

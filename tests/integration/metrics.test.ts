@@ -80,7 +80,11 @@ test('what takes several commits is one command, and nobody refused it', async (
   const inside = Array.from({ length: 101 }, (_, n) => ({ title: `task ${n}`, categoryId: category.id }));
   await Promise.all(inside.map((body) => succeeded(ada.ask('POST', '/api/v1/tasks', { body }))));
   expect((await ada.ask('DELETE', `/api/v1/categories/${category.id}?tasks=trash`)).status).toBe(204);
-  const counted = (await figures()).filter((line) => /command="(Delete|Leave)Category"/.test(line));
+  // Figures are looked up once a second at the most.
+  const counted = await until('it to be counted', async () => {
+    const found = (await figures()).filter((line) => /command="(Delete|Leave)Category"/.test(line));
+    return found.length > 0 ? found : undefined;
+  });
   expect(counted.toSorted()).toEqual([
     'taskwire_commands_total{service="task",command="DeleteCategory",outcome="done"} 1',
     'taskwire_commands_total{service="task",command="LeaveCategory",outcome="done"} 101',

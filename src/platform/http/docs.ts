@@ -2,7 +2,6 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { CONSISTENCY_TOKEN, LONGEST_TOKENS } from './consistency.ts';
-import { DEADLINE_HEADER } from './deadline.ts';
 import { IDEMPOTENCY_KEY_PATTERN } from './idempotency.ts';
 import { page } from './page.ts';
 import { PLATFORM_PROBLEMS, type ProblemTable, refuse } from './problems.ts';
@@ -64,11 +63,6 @@ const TOKEN_OF_THIS_WRITE = {
   description: 'where this write lies; send it back with a read of any service, and it shows what was written',
 };
 const IF_NONE_MATCH = { type: 'string', description: 'the ETags that are known: 304 if one of them holds' };
-const DEADLINE = {
-  type: 'integer',
-  minimum: 1,
-  description: 'ms for which the sender waits: what comes to its turn later is not begun',
-};
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
 /** What the kit adds to a route's answers: a token to those of a write that is done, to a read's that it waited in vain. */
@@ -92,7 +86,6 @@ const headersOf = (method: string, guarded: boolean, response: unknown): object 
     ...(answers.includes('412') && { 'if-match': IF_MATCH }),
     ...(answers.includes('304') && { 'if-none-match': IF_NONE_MATCH }),
     ...(reads && { [CONSISTENCY_TOKEN]: TOKEN_OF_A_WRITE }),
-    [DEADLINE_HEADER]: DEADLINE,
   };
   return { type: 'object', properties };
 };
