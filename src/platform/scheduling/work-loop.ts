@@ -70,8 +70,8 @@ export const runWork = async <Claim extends Counted>(
   stopping: () => boolean,
 ): Promise<void> => {
   const running = new Set<Promise<void>>();
-  const begin = (claim: Claim, until: number): void => {
-    const done = carryOut(ports, claim, until).finally(() => {
+  const begin = (claim: Claim, until: number, least: number): void => {
+    const done = carryOut(ports, claim, until, least).finally(() => {
       running.delete(done);
       ports.wake(); // one hint too many costs a look
     });
@@ -83,7 +83,7 @@ export const runWork = async <Claim extends Counted>(
     const lookedAt = ports.clock();
     const { claims, nextIn } = await ports.claim(free);
     // A lease begins when it was asked for, at the earliest; an answer may be older than the lease is long.
-    for (const claim of claims) begin(claim, lookedAt + lease);
+    for (const claim of claims) begin(claim, lookedAt + lease, lease / 2);
     if (claims.length === free || stopping()) return; // there may be more
     const heard = await ports.wait(Math.min(IDLE, Math.ceil(nextIn ?? IDLE)));
     const early = lookedAt + SPACING - ports.clock();
@@ -105,11 +105,19 @@ export const runWork = async <Claim extends Counted>(
   await Promise.all(running);
 };
 
-/** Never rejects. `until`: by the ports' clock, when somebody else may begin it. */
-const carryOut = async <Claim extends Counted>(ports: WorkPorts<Claim>, claim: Claim, until: number): Promise<void> => {
+/**
+ * Never rejects. `until`: by the ports' clock, when somebody else may begin it. With less than `least` ms left it is not
+ * begun: what it does outside could reach past the lease, and be done by somebody else at the same time.
+ */
+const carryOut = async <Claim extends Counted>(
+  ports: WorkPorts<Claim>,
+  claim: Claim,
+  until: number,
+  least: number,
+): Promise<void> => {
   try {
     const left = until - ports.clock();
-    if (left <= 0) throw new OverranLease('it was over before it could begin');
+    if (left < least) throw new OverranLease('too little of it was left to begin');
     if (!(await ports.inTime(left, ports.run(claim))))
       throw new OverranLease('it is still at it, and somebody else may be too');
   } catch (error) {

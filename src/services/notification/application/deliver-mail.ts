@@ -45,8 +45,8 @@ export type DeliverPorts = {
 };
 
 const ACTOR = 'notification-service';
-/** ms an attempt may take; what is left of the lease is for the commit. */
-const ATTEMPT = 15_000;
+/** ms an attempt may take: less than half the lease, with which it may begin. */
+const ATTEMPT = 12_000;
 export const LEASE = 25_000;
 /** Claims in a row of which none was settled: a mail that kills its worker again and again is given up. */
 export const MOST_CLAIMS = 20;
