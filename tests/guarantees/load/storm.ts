@@ -115,14 +115,23 @@ const killed = async (server: Run): Promise<void> => {
 
 const shownTasks = async (url: string, token: string): Promise<readonly ShownTask[]> => {
   const ask = asking(url, token);
+  // A read may be refused on a machine with too much to do; it is not what was asked here.
+  const read = async (path: string): Promise<unknown> => {
+    const { body } = await until(`an answer of ${path}`, async () => {
+      const answer = await ask('GET', path);
+      if (answer.status !== 200 && answer.status < 500) throw new Error(`${path}: ${answer.status}`);
+      return answer.status === 200 ? answer : undefined;
+    });
+    return body;
+  };
   const shown: ShownTask[] = [];
   for (let cursor: unknown = ''; cursor !== null; ) {
     const query = `limit=200&sort=createdAt${cursor ? `&cursor=${cursor}` : ''}`;
-    const { body } = await ask('GET', `/api/v1/tasks?${query}`);
-    const { items, nextCursor } = body as { items: Omit<ShownTask, 'history'>[]; nextCursor: string | null };
-    const histories = await Promise.all(
-      items.map(async ({ id }) => (await ask('GET', `/api/v1/tasks/${id}/history?limit=200`)).body),
-    );
+    const { items, nextCursor } = (await read(`/api/v1/tasks?${query}`)) as {
+      items: Omit<ShownTask, 'history'>[];
+      nextCursor: string | null;
+    };
+    const histories = await Promise.all(items.map(({ id }) => read(`/api/v1/tasks/${id}/history?limit=200`)));
     items.forEach(({ id, version, title, status }, n) => {
       const { items: history } = histories[n] as { items: { version: number }[] };
       shown.push({ id, version, title, status, history: history.map((entry) => entry.version) });
