@@ -37,7 +37,7 @@ export type RelayOptions = {
   readonly failPoint?: ((name: string) => void) | undefined;
 };
 type RelayHealth = {
-  /** refused: the broker holds what the store lacks. */
+  /** degraded: far behind, or, where `detail` says so, the store was set back and nothing is published. */
   readonly status: 'ok' | 'degraded';
   readonly detail?: string;
   /** What is not published yet: counted up to 10,000, and the age of the oldest in seconds. */

@@ -37,7 +37,7 @@ test('as many keys as one likes that are due to another process keep this one fr
   expect(await until('it to be heard', async () => (await bed.heard()).get(MINE)?.versions)).toEqual([1]);
 });
 
-test('an error in words that PostgreSQL does not take parks its event as any other', async () => {
+test('an error in words that PostgreSQL does not take parks its event like others', async () => {
   const [words, fails] = ['x'.repeat(491), newMood()];
   const listener = hearing(fails);
   await bed.listen([
