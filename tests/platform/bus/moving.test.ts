@@ -191,8 +191,7 @@ kafka.describe('an installation with a broker', () => {
     await hears(first, [1]);
     await forgeBehind(settings());
     await until('it to be told', () => bed.logged().some(({ msg }) => /missing|gap/i.test(msg)));
-    const ids = await Promise.all(upTo(16).map(() => bed.say('one')));
-    const elsewhere = ids.filter((id) => laneOf(id) % 4 !== 0);
+    const elsewhere = (await Promise.all(upTo(16).map(() => bed.say('one')))).filter(isOffTheFirstPartition);
     expect(elsewhere.length).toBeGreaterThan(0);
     for (const id of elsewhere) await hears(id, [1]);
   });
@@ -200,7 +199,12 @@ kafka.describe('an installation with a broker', () => {
   test('the newest event is known by its place, though a twin of an older one and many strays lie behind it', async () => {
     isMoved = true;
     const relay = publish();
-    const id = await bed.say('one', 'two');
+    // Not where the forged event of the test before lies: its era is later than ours.
+    const sayElsewhere = async (): Promise<string> => {
+      const said = await bed.say('one', 'two');
+      return isOffTheFirstPartition(said) ? said : sayElsewhere();
+    };
+    const id = await sayElsewhere();
     await until('it to be published', async () => (await relay.health()).backlog.events === 0);
     const bus = openKafkaBus(settings());
     const ours = (await readFeed(bed.producer().database, FEED_START, 10_000)).filter(
@@ -222,6 +226,9 @@ kafka.describe('an installation with a broker', () => {
     await bus.close();
   });
 });
+
+/** Of 4 partitions, and of 16. */
+const isOffTheFirstPartition = (id: string): boolean => laneOf(id) % 4 !== 0;
 
 /** Puts an event on the first partition that has somebody else's before it, which nobody will ever send. */
 const forgeBehind = async (settings: KafkaSettings): Promise<void> => {
