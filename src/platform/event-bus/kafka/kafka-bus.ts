@@ -67,7 +67,7 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
     },
     replay: (source, topics) => {
       const fetcher = openFetcher(settings, 'taskwire-replays');
-      const reader = openKafkaReader(source, topics, NOBODYS, fetcher, everyPart(fetcher, topics));
+      const reader = openKafkaReader(source, topics, NOBODYS, fetcher, everyPart);
       return {
         next: async (standing) => {
           await reader.holds();

@@ -10,7 +10,9 @@
  */
 import { Consumer, consumerHeartbeatChannel } from '@platformatic/kafka';
 import { asked, clientOptions, isProtocolError, type KafkaSettings } from './client.ts';
-import type { Fetcher, Spot } from './fetcher.ts';
+import type { Spot, TopicShape } from './fetcher.ts';
+
+type Shapes = ReadonlyMap<string, TopicShape>;
 
 type Assignment = {
   /** Another one for each change of the group, in this process. */
@@ -19,8 +21,11 @@ type Assignment = {
   readonly parts: ReadonlySet<string>;
 };
 export type Membership = {
-  /** Joins where it is apart. Rejects where the broker cannot be asked. */
-  current(): Promise<Assignment>;
+  /**
+   * Joins where it is apart, and anew where the topics have other partitions than when it joined: the broker shares out
+   * what the leader of the group saw when it last changed, and tells nobody of more. Rejects where it cannot be asked.
+   */
+  current(shapes: Shapes): Promise<Assignment>;
   /** Tells the broker how far the group has read. */
   tell(spots: readonly Spot[]): Promise<void>;
   close(): Promise<void>;
@@ -47,6 +52,7 @@ export const openMembership = (
   let joining: Promise<void> | undefined;
   let assignment: Assignment = { generation: 0, parts: new Set() };
   let isOut = true;
+  let sharedOut: string | undefined;
 
   // The client joins again by itself and says nothing of why: only who traces its heartbeats is told.
   const onHeartbeatError = (traced: unknown): void => {
@@ -87,12 +93,14 @@ export const openMembership = (
     isOut = false;
   };
   return {
-    current: async () => {
-      if (isOut) {
+    current: async (shapes) => {
+      const whole = [...shapes].map(([topic, { partitions }]) => partName(topic, partitions)).join();
+      if (isOut || whole !== sharedOut) {
         joining ??= join().finally(() => {
           joining = undefined;
         });
         await joining;
+        sharedOut = whole;
       }
       return assignment;
     },
@@ -108,14 +116,13 @@ export const openMembership = (
 };
 
 /** Of whoever reads it all, beside the groups: they notice nothing of it. */
-export const everyPart = (fetcher: Pick<Fetcher, 'shapes'>, topics: readonly string[]): Membership => ({
-  current: async () => {
-    const shapes = await fetcher.shapes(topics);
+export const everyPart: Membership = {
+  current: async (shapes) => {
     const parts = [...shapes].flatMap(([topic, { partitions }]) =>
       Array.from({ length: partitions }, (_, partition) => partName(topic, partition)),
     );
-    return { generation: 1, parts: new Set(parts) };
+    return { generation: parts.length, parts: new Set(parts) };
   },
   tell: async () => undefined,
   close: async () => undefined,
-});
+};

@@ -139,7 +139,7 @@ export const openKafkaReader = (
   return {
     holds: async () => {
       shapes = await fetcher.shapes(topics);
-      const now = await membership.current();
+      const now = await membership.current(shapes);
       if (now.generation !== generation) {
         ({ generation, parts: assigned } = now);
         parts.clear();
