@@ -1,35 +1,24 @@
-/** How each service is opened: what it is given of the installation, and of the secrets no more than it uses. */
-import type { Config } from '#platform/config/config.ts';
+/** How each service is opened in a process: at its place in the installation, and with no more secrets than it uses. */
 import type { Secrets } from '#platform/config/secrets.ts';
-import type { Service } from '#platform/lifecycle/service.ts';
-import type { Logger } from '#platform/telemetry/logger.ts';
+import type { Opening, Service } from '#platform/lifecycle/service.ts';
 import { NOTIFICATION_SERVICE, openNotificationService } from '#services/notification/service.ts';
 import { openTaskService, TASK_SERVICE } from '#services/task/service.ts';
 import { openUserService, USER_SERVICE } from '#services/user/service.ts';
-import type { Installation } from './installation.ts';
+import type { Installation, ServiceDescription } from './installation.ts';
 
-type Surroundings = Installation & { readonly config: Config; readonly logger: Logger };
+type Surroundings = Pick<Opening<never>, 'config' | 'bus' | 'logger'> & Pick<Installation, 'placeOf'>;
 /** Connects to nothing yet. */
 export type ServiceOpener = (surroundings: Surroundings) => Promise<Service>;
 
-export const userService =
-  (secrets: Secrets): ServiceOpener =>
-  ({ config, placeOf }) =>
-    openUserService(config, secrets, placeOf(USER_SERVICE));
+const openerOf =
+  <Uses extends keyof Secrets>(service: ServiceDescription, open: (opening: Opening<Uses>) => Promise<Service>) =>
+  (secrets: Pick<Secrets, Uses>): ServiceOpener =>
+  ({ placeOf, ...surroundings }) =>
+    open({ ...surroundings, secrets, where: placeOf(service) });
 
-type MasterKey = Pick<Secrets, 'masterKey'>;
-export const taskService =
-  (secrets: MasterKey): ServiceOpener =>
-  async ({ placeOf, logger }) =>
-    openTaskService(secrets, placeOf(TASK_SERVICE), logger);
+export const userService = openerOf(USER_SERVICE, openUserService);
+export const taskService = openerOf(TASK_SERVICE, openTaskService);
+export const notificationService = openerOf(NOTIFICATION_SERVICE, openNotificationService);
 
-export const notificationService =
-  (secrets: MasterKey): ServiceOpener =>
-  async ({ config, placeOf, bus, logger }) =>
-    openNotificationService(config, secrets, placeOf(NOTIFICATION_SERVICE), bus, logger);
-
-export const everyService = (secrets: Secrets): readonly ServiceOpener[] => [
-  userService(secrets),
-  taskService(secrets),
-  notificationService(secrets),
-];
+export const everyService = (secrets: Secrets): readonly ServiceOpener[] =>
+  [userService, taskService, notificationService].map((opener) => opener(secrets));

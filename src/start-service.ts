@@ -16,31 +16,21 @@ import { notificationService, type ServiceOpener, taskService, userService } fro
 import { listen, openLogger, tell } from './starting.ts';
 
 type Opened = Pick<Secrets, 'masterKey'> & { readonly open: ServiceOpener };
+/** Every process knows the master key: what it hands out to clients is sealed with it. */
+const opening =
+  <More extends keyof Secrets = never>(
+    openerOf: (secrets: Pick<Secrets, 'masterKey' | More>) => ServiceOpener,
+    ...more: readonly More[]
+  ) =>
+  async (config: Config): Promise<Opened> => {
+    const secrets = await readSecrets<'masterKey' | More>(config, 'masterKey', ...more);
+    const { masterKey } = secrets;
+    return { masterKey, open: openerOf(secrets) };
+  };
 const SERVICES = {
-  user: {
-    settings: 'USER',
-    port: 'USER_PORT',
-    open: async (config: Config): Promise<Opened> => {
-      const secrets = await readSecrets(config);
-      return { ...secrets, open: userService(secrets) };
-    },
-  },
-  task: {
-    settings: 'TASK',
-    port: 'TASK_PORT',
-    open: async (config: Config): Promise<Opened> => {
-      const secrets = await readSecrets(config, 'masterKey');
-      return { ...secrets, open: taskService(secrets) };
-    },
-  },
-  notification: {
-    settings: 'NOTIFICATION',
-    port: 'NOTIFICATION_PORT',
-    open: async (config: Config): Promise<Opened> => {
-      const secrets = await readSecrets(config, 'masterKey');
-      return { ...secrets, open: notificationService(secrets) };
-    },
-  },
+  user: { settings: 'USER', port: 'USER_PORT', open: opening(userService, 'jwtPrivateKeys', 'passwordPepper') },
+  task: { settings: 'TASK', port: 'TASK_PORT', open: opening(taskService) },
+  notification: { settings: 'NOTIFICATION', port: 'NOTIFICATION_PORT', open: opening(notificationService) },
 } as const;
 export type ServiceName = keyof typeof SERVICES;
 

@@ -1,11 +1,25 @@
 /** A service as a process sees it: something to mount, to ask how it is, and to close. */
 import type { KeySet } from '../auth/tokens.ts';
+import type { Config } from '../config/config.ts';
+import type { Secrets } from '../config/secrets.ts';
+import type { EventBus } from '../event-bus/bus.ts';
 import type { CatchUp } from '../event-bus/consistency.ts';
 import type { ConsumerHealth } from '../event-bus/consumers.ts';
 import type { HealthCheck } from '../http/health.ts';
 import type { ProblemTable } from '../http/problems.ts';
 import type { Routes } from '../http/server.ts';
 import type { Entry } from '../http/welcome.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { ServicePlacement } from './service-kit.ts';
+
+/** What a service is opened with, and of the secrets those that it names. */
+export type Opening<Uses extends keyof Secrets> = {
+  readonly config: Config;
+  readonly secrets: Pick<Secrets, Uses>;
+  readonly where: ServicePlacement;
+  readonly bus: EventBus;
+  readonly logger: Logger;
+};
 
 export type Service = {
   readonly name: string;

@@ -1,18 +1,14 @@
 /** The notification service: who is told what, on which way, and what became of it. */
 import { fileURLToPath } from 'node:url';
 import { EVENT_REGISTRY } from '#contracts/registry.ts';
-import type { Config } from '#platform/config/config.ts';
-import type { Secrets } from '#platform/config/secrets.ts';
-import type { EventBus } from '#platform/event-bus/bus.ts';
 import { hearingsOf, openCatchUp } from '#platform/event-bus/consistency.ts';
 import { openConsumers } from '#platform/event-bus/consumers.ts';
 import { compileCatalog } from '#platform/event-store/catalog.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
-import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
+import type { Opening, Service } from '#platform/lifecycle/service.ts';
+import { openServiceKit } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import { startWorker, type Worker } from '#platform/scheduling/worker.ts';
-import type { Logger } from '#platform/telemetry/logger.ts';
 import { inboxEntries, mails } from './application/aggregates.ts';
 import { CONSUMERS } from './application/consumers.ts';
 import { deliverMail, LEASE } from './application/deliver-mail.ts';
@@ -40,13 +36,8 @@ export const NOTIFICATION_SERVICE = {
 /** Mails on their way at once: each holds a connection to the mail server. */
 const MAILS_AT_ONCE = 8;
 
-export const openNotificationService = (
-  config: Config,
-  secrets: Pick<Secrets, 'masterKey'>,
-  where: ServicePlacement,
-  bus: EventBus,
-  logger: Logger,
-): Service => {
+export const openNotificationService = async (opening: Opening<'masterKey'>): Promise<Service> => {
+  const { config, secrets, where, bus, logger } = opening;
   const kit = openServiceKit({ ...NOTIFICATION_SERVICE, ...where, masterKey: secrets.masterKey });
   const { database } = kit;
   const catalog = compileCatalog(EVENT_REGISTRY);

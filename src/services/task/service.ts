@@ -1,12 +1,10 @@
 /** The task service: what people mean to do, in what order, and what became of it. */
 import { fileURLToPath } from 'node:url';
-import type { Secrets } from '#platform/config/secrets.ts';
 import { createCursorCodec } from '#platform/http/cursor.ts';
-import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
+import type { Opening, Service } from '#platform/lifecycle/service.ts';
+import { openServiceKit } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import type { Worker } from '#platform/scheduling/worker.ts';
-import type { Logger } from '#platform/telemetry/logger.ts';
 import { categories, tasks } from './application/aggregates.ts';
 import { startTaskTimers } from './application/timers.ts';
 import { EVENTS } from './events.ts';
@@ -24,11 +22,7 @@ export const TASK_SERVICE = {
   readModels: [inlineReadModel(tasks), inlineReadModel(categories)],
 } as const;
 
-export const openTaskService = (
-  secrets: Pick<Secrets, 'masterKey'>,
-  where: ServicePlacement,
-  logger: Logger,
-): Service => {
+export const openTaskService = async ({ secrets, where, logger }: Opening<'masterKey'>): Promise<Service> => {
   const kit = openServiceKit({ ...TASK_SERVICE, ...where, masterKey: secrets.masterKey });
   let timers: Worker | undefined;
   const ports = { ...kit, cursors: createCursorCodec(secrets.masterKey) };

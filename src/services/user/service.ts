@@ -1,10 +1,9 @@
 /** The user service: who people are, and that they came in. */
 import { fileURLToPath } from 'node:url';
-import { createTokenIssuer, type KeySet } from '#platform/auth/tokens.ts';
-import type { Config } from '#platform/config/config.ts';
+import { createTokenIssuer } from '#platform/auth/tokens.ts';
 import type { Secrets } from '#platform/config/secrets.ts';
-import type { Service } from '#platform/lifecycle/service.ts';
-import { openServiceKit, type ServicePlacement } from '#platform/lifecycle/service-kit.ts';
+import type { Opening, Service } from '#platform/lifecycle/service.ts';
+import { openServiceKit } from '#platform/lifecycle/service-kit.ts';
 import { inlineReadModel } from '#platform/read-models/inline.ts';
 import { sessions, users } from './application/aggregates.ts';
 import { EVENTS } from './events.ts';
@@ -24,11 +23,7 @@ export const USER_SERVICE = {
   otherTables: ['credential'],
 } as const;
 
-export const openUserService = async (
-  config: Config,
-  secrets: Secrets,
-  where: ServicePlacement,
-): Promise<Service & { readonly keySet: KeySet }> => {
+export const openUserService = async ({ config, secrets, where }: Opening<keyof Secrets>): Promise<Service> => {
   const tokens = await createTokenIssuer(secrets.jwtPrivateKeys, config.PUBLIC_URL);
   const kit = openServiceKit({ ...USER_SERVICE, ...where, masterKey: secrets.masterKey });
   const hasher = createPasswordHasher(secrets.passwordPepper, config.PASSWORD_COST);
