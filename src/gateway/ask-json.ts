@@ -2,7 +2,7 @@
 
 import { HttpProblem } from '#platform/http/problems.ts';
 import { wholeOf } from './transport.ts';
-import type { Question, Upstream } from './upstream.ts';
+import { Cancelled, type Question, type Upstream } from './upstream.ts';
 
 export type JsonAnswer = { readonly status: number; readonly body: unknown };
 type Context = Pick<Question, 'headers' | 'deadline' | 'gone'>;
@@ -12,7 +12,7 @@ const NEVER = new AbortController().signal;
 /** For what nobody asked for just now. */
 export const onOurOwn = (ms: number): Context => ({ headers: {}, deadline: performance.now() + ms, gone: NEVER });
 
-/** Undefined where there is no answer in time, or none that is JSON. Throws Cancelled. */
+/** Undefined where there is no answer in time, none that is JSON, or nobody any more who would have it. */
 export const askJson = async (upstream: Upstream, path: string, context: Context): Promise<JsonAnswer | undefined> => {
   const question = { ...context, method: 'GET', path, body: undefined, keyed: false };
   try {
@@ -20,7 +20,7 @@ export const askJson = async (upstream: Upstream, path: string, context: Context
     const text = await wholeOf(answer);
     return text === undefined ? undefined : { status: answer.status, body: JSON.parse(text) };
   } catch (error) {
-    if (error instanceof HttpProblem || error instanceof SyntaxError) return undefined;
+    if (error instanceof HttpProblem || error instanceof SyntaxError || error instanceof Cancelled) return undefined;
     if (isBroken(error)) return undefined;
     throw error;
   }

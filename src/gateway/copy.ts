@@ -62,7 +62,7 @@ export const openCopy = (service: string, address: CopyAddress, logger: Logger):
       } else {
         done();
       }
-      settle(endingOf(attempt));
+      settle(endingOf(attempt, ms));
       return attempt;
     },
     probe: async () => {

@@ -34,6 +34,8 @@ export const nextOf = (asked: Asked, end: AttemptEnd): Next => {
   }
 };
 
+/** ms: services answer sooner, whatever is away. */
+const ENOUGH = 5_000;
 const WORTH_ANOTHER = new Set([502, 503]);
 /**
  * ms. A refusal that took longer has waited for what is away, such as a database that hangs; each repetition would wait
@@ -46,13 +48,18 @@ const SOON = 1_500;
  */
 const isRepeatable = ({ method, keyed }: Asked): boolean => keyed || /^(GET|HEAD|OPTIONS)$/.test(method);
 
-/** What an attempt says of the copy. A 503 came quickly, and says itself that nothing was done: a breaker saves nothing. */
-export const endingOf = (end: AttemptEnd): 'success' | 'failure' | 'nothing' => {
+/**
+ * What an attempt that was given so many ms says of the copy. A 503 came quickly, and says itself that nothing was done: a
+ * breaker saves nothing. Nor does one that was given less than a healthy copy may take: or whoever asks with a deadline
+ * of a few ms would close the service to all.
+ */
+export const endingOf = (end: AttemptEnd, ms: number): 'success' | 'failure' | 'nothing' => {
   switch (end.kind) {
     case 'refused':
     case 'lost':
-    case 'late':
       return 'failure';
+    case 'late':
+      return ms < ENOUGH ? 'nothing' : 'failure';
     case 'cancelled':
       return 'nothing';
     case 'answered':

@@ -2,7 +2,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fastify from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createMemoryLimiter } from '../../src/platform/cache/limits.ts';
+import { limitRates } from '../../src/platform/http/rate-limit.ts';
 import { asking } from '../e2e/support/client.ts';
 import { until } from '../support/until.ts';
 import { answerJson, newToken, openGateway, type StandIn, standIn } from './bed.ts';
@@ -71,4 +76,26 @@ test('who reads nothing for a minute is let go; who reads slowly is not', async 
   }
   expect(performance.now() - began, 'it took longer than the other had').toBeGreaterThan(10_000);
   await until('the other to be let go', () => isClosed(idle));
+});
+
+test('whoever left before their answer began leaves nothing behind', async () => {
+  const app = fastify();
+  limitRates(app, { limiter: createMemoryLimiter() });
+  const replies: WeakRef<object>[] = [];
+  app.get('/', async (_request, reply) => {
+    replies.push(new WeakRef(reply));
+    await pause(100);
+    return { late: true };
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const leave = () => fetch(url, { signal: AbortSignal.timeout(30) }).catch(() => 'gone');
+  expect(new Set(await Promise.all(Array.from({ length: 20 }, leave)))).toEqual(new Set(['gone']));
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  await until('them to be let go', () => {
+    collect();
+    return replies.every((reply) => reply.deref() === undefined);
+  });
+  expect(replies.length, 'they came as far as that').toBeGreaterThan(0);
+  await app.close();
 });

@@ -87,8 +87,11 @@ export const limitRates = (app: FastifyInstance, { limiter, counts = ['edge', 'a
 const boundUnread = (app: FastifyInstance): void => {
   const begun = new Set<FastifyReply>();
   app.addHook('onSend', (_request, reply, payload, done) => {
-    begun.add(reply);
-    reply.raw.once('close', () => begun.delete(reply));
+    // One whose client has left before it began has closed already, and would be kept here for ever.
+    if (!reply.raw.destroyed) {
+      begun.add(reply);
+      reply.raw.once('close', () => begun.delete(reply));
+    }
     done(null, payload);
   });
   const looking = setInterval(() => {
