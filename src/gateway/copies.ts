@@ -26,7 +26,7 @@ const RESOLVE_EVERY = 5_000;
 /** ms that what is under way at a copy gets once its name does not lead there any more. */
 const LAST_ANSWERS = 30_000;
 
-/** Returns once the names were looked up for the first time; where that fails, they are tried again. */
+/** Returns once the names were looked up, and each copy asked, for the first time; where that fails, they are tried again. */
 export const openCopies = async (options: CopiesOptions): Promise<Copies> => {
   const { service, origins, logger, lookUp } = options;
   let copies: readonly Copy[] = [];
@@ -40,7 +40,10 @@ export const openCopies = async (options: CopiesOptions): Promise<Copies> => {
     const gone = copies.filter(({ address }) => !addresses.some((one) => isSame(one, address)));
     const kept = copies.filter((copy) => !gone.includes(copy));
     const fresh = addresses.filter((address) => !kept.some((copy) => isSame(address, copy.address)));
-    copies = [...kept, ...fresh.map((address) => openCopy(service, address, logger))];
+    const opened = fresh.map((address) => openCopy(service, address, logger));
+    // One that is not ready gets nothing while others are: whoever came while it starts would be refused for want of a probe.
+    await Promise.all(opened.map((copy) => copy.probe()));
+    copies = [...kept, ...opened];
     for (const copy of gone) void copy.close(LAST_ANSWERS);
   };
   const probing = every(PROBE_EVERY, async () => void (await Promise.all(copies.map((copy) => copy.probe()))));

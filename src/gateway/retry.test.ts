@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AttemptEnd, endingOf, nextOf } from './retry.ts';
+import { type AttemptEnd, endingOf, leavesOpen, nextOf } from './retry.ts';
 
 const GET = { method: 'GET', keyed: false, waits: false, ms: 20 };
 const POST = { method: 'POST', keyed: false, waits: false, ms: 20 };
@@ -37,4 +37,12 @@ test('a copy fails by not answering, not by what it answers', () => {
   for (const status of [502, 504]) expect(endingOf(answered(status), 10_000)).toBe('failure');
   expect([endingOf(answered(503), 10_000), endingOf({ kind: 'cancelled' }, 10_000)]).toEqual(['nothing', 'nothing']);
   expect(endingOf({ kind: 'late' }, 4_999), 'what was given less than a healthy copy may take').toBe('nothing');
+});
+
+test('a write whose answer was lost, or that its service knows no end of, may have been done; a read changed nothing', () => {
+  const open = [leavesOpen(KEYED, { kind: 'lost' }), leavesOpen(KEYED, answered(503), 'outcome-unknown')];
+  expect([...open, leavesOpen(KEYED, answered(502))]).toEqual([true, true, true]);
+  expect(leavesOpen(KEYED, answered(503), 'unavailable')).toBe(false);
+  expect(leavesOpen(KEYED, { kind: 'refused' })).toBe(false);
+  expect(leavesOpen(GET, { kind: 'lost' })).toBe(false);
 });

@@ -46,7 +46,17 @@ const SOON = 1_500;
  * A DELETE without a key is idempotent by its effect and not by its answer: the second would be told that there is
  * nothing to delete any more.
  */
-const isRepeatable = ({ method, keyed }: Asked): boolean => keyed || /^(GET|HEAD|OPTIONS)$/.test(method);
+const isRepeatable = ({ method, keyed }: Asked): boolean => keyed || changesNothing(method);
+const changesNothing = (method: string): boolean => /^(GET|HEAD|OPTIONS)$/.test(method);
+
+/** Says that nothing was done: by this attempt. */
+export const isRefusal = (end: AttemptEnd): boolean => end.kind === 'answered' && WORTH_ANOTHER.has(end.status);
+
+/** Whether a write may have been done by an attempt that did not go well. `code` is that of the problem, if it was one. */
+export const leavesOpen = ({ method }: Pick<Asked, 'method'>, end: AttemptEnd, code?: unknown): boolean => {
+  if (changesNothing(method)) return false;
+  return end.kind === 'answered' ? end.status === 502 || code === 'outcome-unknown' : end.kind === 'lost';
+};
 
 /**
  * What an attempt that was given so many ms says of the copy. A 503 came quickly, and says itself that nothing was done: a

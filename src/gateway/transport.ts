@@ -104,6 +104,16 @@ export const wholeOf = async ({ body }: UpstreamAnswer): Promise<string | undefi
 };
 const MOST = 4 * 1024 * 1024;
 
+/** Of an answer that is a problem. */
+export const codeOf = ({ body }: UpstreamAnswer): unknown => {
+  if (!(body instanceof Uint8Array)) return undefined;
+  try {
+    return Object(JSON.parse(Buffer.from(body).toString())).code;
+  } catch {
+    return undefined;
+  }
+};
+
 const GONE = Symbol('whoever asked has gone');
 const LATE = Symbol('its time is over');
 

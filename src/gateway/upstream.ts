@@ -10,8 +10,8 @@ import { beginSpan } from '#platform/telemetry/tracing.ts';
 import { type Copies, type CopiesOptions, openCopies } from './copies.ts';
 import type { Copy } from './copy.ts';
 import { gatewayProblems } from './problems.ts';
-import { nextOf, type Unanswered } from './retry.ts';
-import { type Attempt, discard, type UpstreamAnswer, type UpstreamRequest } from './transport.ts';
+import { isRefusal, leavesOpen, nextOf, type Unanswered } from './retry.ts';
+import { type Attempt, codeOf, discard, type UpstreamAnswer, type UpstreamRequest } from './transport.ts';
 
 export type Question = UpstreamRequest & {
   readonly keyed: boolean;
@@ -54,24 +54,28 @@ export const openUpstream = async (options: CopiesOptions): Promise<Upstream> =>
       const tried = new Set<Copy>();
       const asked = { ...question, waits: 'consistency-token' in question.headers };
       const began = performance.now();
-      let wasSent = false;
+      /** An earlier attempt may have done it: no later refusal says that nothing was done. */
+      let isOpen = false;
       for (let n = 1; ; n += 1) {
         const left = question.deadline - performance.now();
         const copy = copies.choose(tried);
-        if (copy === undefined || left <= 0) throw problemOf(wasSent ? 'lost' : left <= 0 ? 'late' : 'refused');
+        if (copy === undefined || left <= 0) throw problemOf(isOpen ? 'lost' : left <= 0 ? 'late' : 'refused');
         const attempt = await tracedAttempt(service, n, question, (traceparent) =>
           copy.attempt(timed(question, left, traceparent), left, question.gone),
         );
         tried.add(copy);
         metrics.attempts.inc({ service, ending: attempt.kind });
         if (attempt.kind !== 'answered') tell(logger, service, copy, attempt);
-        wasSent ||= attempt.kind === 'lost';
         const next = n < MOST_ATTEMPTS ? nextOf({ ...asked, ms: performance.now() - began }, attempt) : 'done';
         if (next === 'elsewhere') continue;
         if (next === 'done' || !mayRepeat()) {
-          if (attempt.kind === 'answered') return attempt.answer;
-          throw problemOf(wasSent && attempt.kind === 'refused' ? 'lost' : attempt.kind);
+          if (attempt.kind !== 'answered')
+            throw problemOf(isOpen && attempt.kind === 'refused' ? 'lost' : attempt.kind);
+          if (!isOpen || !isRefusal(attempt)) return attempt.answer;
+          await discard(attempt.answer, PAUSE);
+          throw problemOf('lost');
         }
+        isOpen ||= leavesOpen(asked, attempt, attempt.kind === 'answered' ? codeOf(attempt.answer) : undefined);
         metrics.retries.inc({ service });
         if (attempt.kind === 'answered') await discard(attempt.answer, PAUSE); // it was a refusal
         if (copies.choose(tried) !== undefined) continue;

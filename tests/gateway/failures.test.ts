@@ -70,6 +70,36 @@ describe('a request whose answer is lost', () => {
   });
 });
 
+/** As our services do: with its length. */
+const endUnknown = (_: IncomingMessage, response: ServerResponse): void => {
+  const problem = JSON.stringify({ status: 503, code: 'outcome-unknown' });
+  response.writeHead(503, { 'content-type': 'application/problem+json', 'content-length': problem.length });
+  response.end(problem);
+};
+test.each([
+  ['was lost', drop],
+  ['has no known end', endUnknown],
+])('what %s is not called undone because its repetition is refused', async (_what, first) => {
+  task.handle = (request, response) => {
+    if (task.seen.length === 1) first(request, response);
+    else answerJson(response, 503, { code: 'unavailable' });
+  };
+  await open(task);
+  const write = await ask('POST', '/api/v1/tasks', { body: {}, headers: { 'idempotency-key': 'k' } });
+  expect([write.status, write.body?.code]).toEqual([502, 'service-failed']);
+  expect(task.seen.length).toBeGreaterThan(1);
+});
+test('what a service refuses again and again is called undone as ever, and so is a read', async () => {
+  task.handle = (request, response) => {
+    if (request.method === 'GET' && task.seen.length === 1) drop(request);
+    else answerJson(response, 503, { code: 'unavailable' });
+  };
+  await open(task);
+  const read = await ask('GET', '/api/v1/tasks');
+  const write = await ask('POST', '/api/v1/tasks', { body: {}, headers: { 'idempotency-key': 'k' } });
+  for (const { status, body } of [read, write]) expect([status, body?.code]).toEqual([503, 'unavailable']);
+});
+
 describe('a service that flaps', () => {
   test('sees at most half as much again as its clients ask, however it fails', async () => {
     const failures = [drop, (_: IncomingMessage, response: ServerResponse) => answerJson(response, 503)];
@@ -97,6 +127,17 @@ describe('a service that flaps', () => {
         await gateway.close('at-once');
       }
     }
+  });
+});
+
+describe('a client that waits for a few ms', () => {
+  test('costs itself its answer, and nobody else theirs', async () => {
+    task.handle = (_, response) => void setTimeout(() => answerJson(response, 200), 100);
+    await open(task);
+    const hasty = Array.from({ length: 30 }, () => ask('GET', '/api/v1/tasks', { headers: { 'x-deadline-ms': '5' } }));
+    expect(new Set((await Promise.all(hasty)).map(({ status }) => status))).toEqual(new Set([504]));
+    expect(await states()).toEqual(['closed']);
+    expect((await ask('GET', '/api/v1/tasks')).status).toBe(200);
   });
 });
 
@@ -140,6 +181,17 @@ describe('a service that is away', () => {
 });
 
 describe('copies', () => {
+  test('that are not ready yet get nothing of a gateway that has just begun', async () => {
+    const other = await standIn();
+    task.ready = false;
+    task.handle = (_request, response) => answerJson(response, 503);
+    gateway = await openGateway({ user: user.url, task: [task.url, other.url].join() });
+    closing.push(() => gateway.close('at-once'), task.stop, other.stop);
+    ask = asking(gateway.url, token);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask('POST', '/api/v1/tasks', { body: {} })));
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(other.seen).toHaveLength(10);
+  });
   test('share what is asked; one that is not ready, or leaves, gets nothing as long as another serves', async () => {
     const other = await standIn();
     await open(task, other);
