@@ -1,5 +1,6 @@
 /** The product on a real broker: what it says is there, and what is lost here comes back from there. */
 import { cp, rm } from 'node:fs/promises';
+import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cluster } from '../../scripts/kafka/cluster.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
@@ -159,6 +160,100 @@ kafka.describe('on Apache Kafka', () => {
     const whole = await run('events', 'verify', '--from', 'kafka', '--json', '--service', 'task');
     expect(whole, whole.said).toMatchObject({ code: 0 });
     expect(whole.said, 'the last one may have got there').toMatch(/"unpublished": [01],/);
+  });
+
+  test('a store that was lost wholly comes back from the broker alone: people find what was theirs, and nobody is told again', async () => {
+    postgres = await startEmbeddedPostgres({ dataDir: await bed.folder('store'), report: () => undefined });
+    const { host, port, user, password } = postgres.connection;
+    const env = {
+      DATA_DIR: await bed.folder(),
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: user,
+      DB_PASSWORD: password,
+      KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+      KAFKA_TOPIC_PARTITIONS: '4',
+    };
+    const run = async (...args: readonly string[]) => {
+      const command = bed.taskwire(args, { env });
+      const { code } = await command.exit;
+      return { code, said: command.output() };
+    };
+    const stop = async (server: Server) => {
+      server.signal('SIGTERM');
+      expect((await server.exit).code).toBe(0);
+    };
+
+    const asOwner = async (query: string) => {
+      const owner = new pg.Client({ host, port, user, password, database: 'taskwire' });
+      await owner.connect();
+      return owner
+        .query(query)
+        .then(({ rows }) => rows)
+        .finally(() => owner.end());
+    };
+    /** The task service’s schema with all that is in it goes, and is made anew. */
+    const loseTasks = async () => {
+      await asOwner('drop schema task_service cascade');
+      expect(await run('migrate')).toMatchObject({ code: 0 });
+    };
+    const DUE = 'select * from task_service.schedule order by id';
+
+    const first = await bed.start({ env });
+    const dora = await signUp(first, 'dora');
+    const write = (server: Server, method: string, path: string, body: object = {}) =>
+      call(server, `/api/v1/${path}`, { token: dora, method, body });
+    const { id: categoryId } = await write(first, 'POST', 'categories', { name: 'Home' });
+    const [tea, cake, soup] = await Promise.all(
+      ['Drink tea', 'Bake a cake', 'Cook soup'].map((title) =>
+        write(first, 'POST', 'tasks', { title, categoryId, due: { at: '2040-01-01T00:00:00Z' } }),
+      ),
+    );
+    await write(first, 'POST', `tasks/${tea.id}/complete`);
+    await write(first, 'PATCH', `tasks/${cake.id}`, { title: 'Bake two cakes', priority: 'high' });
+    await call(first, `/api/v1/tasks/${soup.id}`, { token: dora, method: 'DELETE' });
+    await published(first);
+    /** All that the person sees of their own, and how often somebody was told of it. */
+    const seen = async (server: Server) => ({
+      tasks: await call(server, '/api/v1/tasks?count=true&sort=createdAt', { token: dora }),
+      trash: await call(server, '/api/v1/tasks/trash', { token: dora }),
+      history: await call(server, `/api/v1/tasks/${cake.id}/history`, { token: dora }),
+      categories: await call(server, '/api/v1/categories', { token: dora }),
+      inbox: await call(server, '/api/v1/inbox', { token: dora }),
+      mails: await mailsOf(server, 'dora'),
+    });
+    await until('the welcome mail', async () => (await mailsOf(first, 'dora')) === 1);
+    const before = await seen(first);
+    expect(before.tasks.totalCount).toBe(2);
+    expect(before.inbox.items).toHaveLength(1);
+    await stop(first);
+
+    const due = await asOwner(DUE);
+    expect(due).toHaveLength(1);
+    await loseTasks();
+    const restored = await run('events', 'restore', '--from', 'kafka', '--service', 'task');
+    expect(restored, restored.said).toMatchObject({ code: 0 });
+    expect(restored.said).toMatch(/task: 7 events of 4 streams came back; the broker holds 7 events/);
+    const verified = await run('events', 'verify', '--from', 'kafka', '--json');
+    expect(verified, verified.said).toMatchObject({ code: 0 });
+    expect(verified.said).toContain('"unpublished": 0');
+    for (const name of ['task_list', 'category_list'])
+      expect(await run('projections', 'verify', name)).toMatchObject({ code: 0 });
+
+    expect(await asOwner(DUE)).toEqual(due);
+    const second = await bed.start({ env });
+    expect(await seen(second)).toEqual(before);
+    await write(second, 'POST', `tasks/${cake.id}/complete`);
+    await write(second, 'POST', 'tasks', { title: 'from now on' });
+    await published(second);
+    expect((await call(second, '/api/v1/inbox', { token: dora })).items).toHaveLength(2);
+    await stop(second);
+    const atLast = await run('events', 'verify', '--from', 'kafka');
+    expect(atLast, atLast.said).toMatchObject({ code: 0 });
+    await loseTasks();
+    const refused = await run('start');
+    expect(refused.code, 'a store that lacks it all is not written to').toBe(1);
+    expect(refused.said).toContain('taskwire events restore --from kafka --service task');
   });
 
   test('a store that is set back under a running service is not written to from then on', async () => {
