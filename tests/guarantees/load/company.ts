@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts';
 import type { DistributedInstallation, Part } from '../kit/world.ts';
 
 /** A process by what it is, and what sets it apart from others of its kind. */
-type Post = { readonly part: Part; readonly env?: Readonly<Record<string, string>> };
+export type Post = { readonly part: Part; readonly env?: Readonly<Record<string, string>> };
 export type Company = Server & {
   /** Who is there by that name. */
   readonly at: (name: string) => Run;
@@ -16,6 +16,8 @@ export type Company = Server & {
   begin(name: string, post?: Post): Promise<void>;
   /** kill -9, and its end. */
   kill(name: string): Promise<void>;
+  /** SIGTERM, and its end: the exit code, and after how many ms. */
+  stop(name: string): Promise<{ readonly code: number | null; readonly ms: number }>;
   /** Whether the gateway sends requests to a service: one of its copies is ready, and its breaker closed. */
   reaches(service: string): Promise<boolean>;
 };
@@ -73,6 +75,12 @@ const assemble = async (
     kill: async (name) => {
       at(name).signal('SIGKILL');
       await at(name).exit;
+    },
+    stop: async (name) => {
+      const began = performance.now();
+      at(name).signal('SIGTERM');
+      const { code } = await at(name).exit;
+      return { code, ms: performance.now() - began };
     },
   };
 };

@@ -41,4 +41,5 @@ export const COMMANDS_KEPT: Bounds = {
   'shown otherwise': NONE,
   'refused but there': NONE,
   'answered with another 5xx': NONE,
+  'answered with 503 and no Retry-After': NONE,
 };

@@ -72,6 +72,7 @@ const weather = async (system: System, options: Storm, writers: Writers, logIn: 
     ...(ends.length > 0 && { kills: ends.length }),
     ...figures,
     ...statusFigures(writers.statuses),
+    'answered with 503 and no Retry-After': writers.unguided(),
     ...during,
     ...after,
   };

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Answer, asking } from '../../e2e/support/client.ts';
+import type { Figures } from '../kit/scenario.ts';
 import type { Answered, Entry } from './ledger.ts';
 
 /** How whoever writes comes in: a token, which is good for a while. */
@@ -12,8 +13,10 @@ export type Writers = {
   moveTo(url: string): void;
   /** How many answers of which status were seen; 0 = none came. */
   readonly statuses: ReadonlyMap<number, number>;
-  /** ms of the slowest answer that came. */
+  /** ms after which the slowest answer came, or after which none did. */
   slowest(): number;
+  /** Answers with 503 that did not say when to come again. */
+  unguided(): number;
   /** Ends after the wishes under way, which are sent until it is known what became of those that have a key. */
   stop(): Promise<void>;
   /** Ends without knowing: something else went wrong. */
@@ -26,6 +29,7 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
   const entries: Entry[] = [];
   const statuses = new Map<number, number>();
   let slowest = 0;
+  let unguided = 0;
   let url = 'http://127.0.0.1:9'; // nobody answers there
   let token: Promise<string> | undefined;
   let stopping = false;
@@ -40,9 +44,11 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
     };
     const ours = await tokenNow();
     if (ours === undefined) return undefined; // nothing was asked
+    const began = performance.now();
     const answer = await asking(url, ours)(method, path, { ...(body && { body }), headers }).catch(() => undefined);
     if (answer?.status === 401) token = undefined; // too old; the next try comes in anew
-    slowest = Math.max(slowest, answer?.ms ?? 0);
+    slowest = Math.max(slowest, performance.now() - began);
+    if (answer?.status === 503 && !answer.headers.has('retry-after')) unguided += 1;
     statuses.set(answer?.status ?? 0, (statuses.get(answer?.status ?? 0) ?? 0) + 1);
     return answer;
   };
@@ -102,6 +108,7 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
     entries,
     statuses,
     slowest: () => slowest,
+    unguided: () => unguided,
     moveTo: (to) => {
       url = to;
     },
@@ -116,10 +123,28 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
   };
 };
 
-/** Once a try may have been done, no later refusal says that the command was not. */
+/** Requests that nobody answered, or that were answered with a 5xx. */
+export const failuresOf = ({ statuses }: Writers): number =>
+  statuses.entries().reduce((sum, [status, times]) => sum + (status === 0 || status >= 500 ? times : 0), 0);
+
+/** Begins to count; answers what came of it since. */
+export const tally = (writers: Writers): (() => Figures) => {
+  const [began, before, failures] = [performance.now(), writers.entries.length, failuresOf(writers)];
+  return () => {
+    const written = writers.entries.slice(before).filter(({ answered }) => answered === 'acknowledged').length;
+    const failed = failuresOf(writers) - failures;
+    return {
+      'acknowledged meanwhile': written,
+      'a second': Math.round((1_000 * written) / (performance.now() - began)),
+      'of 1,000 writes failed': Number(((1_000 * failed) / Math.max(1, written + failed)).toFixed(2)),
+    };
+  };
+};
+
 /** A gateway's word for an answer that broke off, or did not come: nobody knows what was done. */
 export const isLost = (status: number): boolean => status === 502 || status === 504;
 
+/** Once a try may have been done, no later refusal says that the command was not. */
 const meaningOf = (answer: Answer | undefined, before: Answered): Answered => {
   if (answer === undefined || isLost(answer.status)) return 'unknown';
   if (answer.status < 300) return 'acknowledged';

@@ -6,6 +6,7 @@ import { answering, type Server } from '../../e2e/support/product.ts';
 import type { Chance } from '../kit/chance.ts';
 import { atLeast, control, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
 import { productOn } from '../load/product.ts';
+import { isLost } from '../load/writers.ts';
 
 const USES = 50;
 const KEYS = { short: 4, full: 40 };
@@ -25,6 +26,7 @@ const useKeys = async (system: Keyed, keys: number, failPoint: string, { between
   const logIn = await system.person(server.url);
   let otherwise = 0;
   let tries = 0;
+  let unanswered = 0;
   let url = server.url;
   const use = async (key: string, token: string): Promise<string> => {
     for (;;) {
@@ -33,7 +35,8 @@ const useKeys = async (system: Keyed, keys: number, failPoint: string, { between
       const headers = { 'idempotency-key': `"${key}"`, 'x-request-id': randomUUID() };
       const answer = await asking(url, token)('POST', '/api/v1/tasks', { body, headers }).catch(() => undefined);
       if (answer && answer.status < 300) return JSON.stringify([answer.body?.id, answer.body?.version]);
-      if (answer && answer.status >= 500 && answer.status !== 503) otherwise += 1;
+      if (answer === undefined || isLost(answer.status)) unanswered += 1;
+      else if (answer.status >= 500 && answer.status !== 503) otherwise += 1;
       await pause(RETRY_PAUSE);
     }
   };
@@ -64,6 +67,7 @@ const useKeys = async (system: Keyed, keys: number, failPoint: string, { between
     keys,
     'uses acknowledged': keys * USES,
     'times sent': tries,
+    'not answered': unanswered,
     kills: keys,
     made,
     'made beyond one a key': made - keys,

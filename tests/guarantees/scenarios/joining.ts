@@ -5,6 +5,7 @@ import { distributed } from '../kit/world.ts';
 import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
 import { NAIVE_CONSUMER_WRONG, naiveFigures, startNaiveConsumer } from '../load/naive-consumer.ts';
+import { READ_MODELS_KEPT, readModelFigures } from '../load/read-models.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 
@@ -63,11 +64,12 @@ export const joining = scenario('joining', {
           'ms until the backlog was made up for': await madeUpFor(installation.sql, MADE_UP_FOR + 10_000),
         };
       },
-      afterwards: () => naiveFigures(installation),
+      afterwards: async () => ({ ...(await naiveFigures(installation)), ...(await readModelFigures(installation)) }),
     });
   },
   bounds: (form) => ({
     ...ALL_KEPT,
+    ...READ_MODELS_KEPT,
     ...NAIVE_CONSUMER_WRONG,
     'copies that joined': atLeast(CHANGES[form] / 2),
     'copies stopped': atLeast(1),

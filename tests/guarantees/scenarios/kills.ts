@@ -1,5 +1,7 @@
 /** kill -9 of everything, at random moments and at each durable step, under load. */
 import { atLeast, scenario, type Topology } from '../kit/scenario.ts';
+import { READ_MODELS_KEPT, readModelFigures } from '../load/read-models.ts';
+import { PUBLISHED, publishedFigures } from '../load/records.ts';
 import type { End } from '../load/storm.ts';
 import { ALL_KEPT, NAIVE_CONSUMER_WRONG, trial } from '../load/trial.ts';
 import { naiveServer } from './naive.ts';
@@ -21,20 +23,28 @@ export const kills = scenario('kills', {
   run: async (stage) => {
     const { between } = stage.chance;
     const rounds = stage.form === 'full' ? 3 : 1;
-    const isDistributed = stage.world.topology === 'distributed';
     // Four processes take a while to start: what npm test shows of them is what one process cannot.
     const brief = isBrief(stage.form, stage.world.topology);
     const atRandom = Array.from({ length: brief ? 1 : 15 * rounds }, (): End => ({ after: between(0, 500) }));
-    const everywhere = isDistributed ? [...FAIL_POINTS, 'after-publish'] : FAIL_POINTS;
+    const everywhere = stage.world.topology === 'distributed' ? [...FAIL_POINTS, 'after-publish'] : FAIL_POINTS;
     const failPoints = brief ? ['after-publish', 'after-effect'] : everywhere;
     const atFailPoints = failPoints.flatMap((name) =>
       Array.from({ length: rounds }, (_, n): End => ({ failPoint: `${name}:${between(1, 5 + 25 * n)}` })),
     );
-    return trial(stage, { ends: [...atRandom, ...atFailPoints], naive: !isDistributed });
+    const on = stage.world.topology === 'distributed' ? await stage.world.install() : undefined;
+    const installation = on ?? (await stage.world.install());
+    return trial(stage, {
+      installation,
+      ends: [...atRandom, ...atFailPoints],
+      naive: on === undefined,
+      afterwards: async () => ({ ...(await readModelFigures(installation)), ...(on && (await publishedFigures(on))) }),
+    });
   },
   bounds: (form, topology) => ({
     kills: atLeast(isBrief(form, topology) ? 3 : 20),
     ...ALL_KEPT,
+    ...READ_MODELS_KEPT,
+    ...(topology === 'distributed' && PUBLISHED),
     ...(topology === 'embedded' && NAIVE_CONSUMER_WRONG),
     // It was under load, was cut off in the middle, and clients did come again.
     acknowledged: atLeast(form === 'full' ? 1_500 : 100),

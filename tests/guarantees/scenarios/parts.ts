@@ -8,7 +8,7 @@ import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
-import type { Writers } from '../load/writers.ts';
+import { failuresOf } from '../load/writers.ts';
 
 const ROUNDS = { short: 1, full: 5 };
 const AWAY = { short: 3_000, full: 10_000 };
@@ -18,9 +18,6 @@ const SERVICES = ['user', 'task', 'notification'] as const;
 
 /** What each service is asked by whoever only reads. */
 const PAGES = { user: '/api/v1/me', task: '/api/v1/tasks?limit=1', notification: '/api/v1/inbox?limit=1' } as const;
-
-const failuresOf = ({ statuses }: Writers): number =>
-  statuses.entries().reduce((sum, [status, times]) => sum + (status === 0 || status >= 500 ? times : 0), 0);
 
 /** Somebody who looks at the pages of some services, one after another, until told to stop. Answers how often in vain. */
 const startReader = (url: string, token: string, services: readonly (typeof SERVICES)[number][]) => {
@@ -60,21 +57,29 @@ const killInTurn = async (
       const { token, ask } = await newPerson(url);
       for (const page of Object.values(PAGES))
         await until(`${page} to be answered`, async () => (await ask('GET', page)).status === 200);
-      let [asked, failed, writesFailed, found, backlog] = [0, 0, 0, 0, 0];
+      let [asked, failed, writesFailed, missed, found, backlog] = [0, 0, 0, 0, 0, 0];
+      /** ms, at the most `bound`. */
+      const timeUntil = async (what: string, holds: () => Promise<boolean>, bound: number): Promise<number> => {
+        const began = performance.now();
+        await until(what, holds, bound);
+        return Math.round(performance.now() - began);
+      };
 
       const without = async (service: (typeof SERVICES)[number]): Promise<void> => {
         const reader = startReader(url, token, pagesWithout(service));
         const failures = failuresOf(writers);
         await kill(service);
+        missed = Math.max(
+          missed,
+          await timeUntil(`${service} to be missed`, async () => !(await reaches(service)), 30_000),
+        );
         await pause(AWAY[stage.form]);
         const figures = await reader.stop();
         asked += figures.asked;
         failed += figures.failed;
         if (service !== 'task') writesFailed += failuresOf(writers) - failures;
         await begin(service);
-        const began = performance.now();
-        await until(`the gateway to find ${service} again`, () => reaches(service), 30_000);
-        found = Math.max(found, performance.now() - began);
+        found = Math.max(found, await timeUntil(`${service} to be found again`, () => reaches(service), 30_000));
       };
       for (let round = 1; round <= rounds; round += 1) {
         for (const service of SERVICES) {
@@ -93,7 +98,8 @@ const killInTurn = async (
         'asked of the others': asked,
         'of them failed': failed,
         'writes that failed without user or notification': writesFailed,
-        'ms until it was found again': Math.round(found),
+        'ms until it was missed': missed,
+        'ms until it was found again': found,
         'ms until the backlog was made up for': backlog,
       };
     },
@@ -111,6 +117,7 @@ export const parts = scenario('parts', {
     'asked of the others': atLeast(30),
     'of them failed': NONE,
     'writes that failed without user or notification': NONE,
+    'ms until it was missed': atMost(BREAKER),
     'ms until it was found again': atMost(BREAKER),
     'ms until the backlog was made up for': atMost(MADE_UP_FOR),
   }),

@@ -12,6 +12,8 @@ import { ALL_KEPT, trial } from '../load/trial.ts';
 
 const KILLS = { short: 3, full: 15 };
 const FREEZES = { short: 1, full: 4 };
+/** In the end each of the two is killed so often, every few seconds, whoever leads just then. */
+const RESTLESS = { short: 2, full: 8 };
 /** ms: longer than the lease, and than an answer of the broker is waited for. */
 const FROZEN = 18_000;
 const TAKEOVER = 30_000;
@@ -99,10 +101,18 @@ export const relays = scenario('relays', {
           await pause(3_000); // what it had under way comes about now
           report(`frozen ${n + 1} of ${FREEZES[form]} times, ${writers.entries.length} commands`);
         }
+        for (let n = 0; n < RESTLESS[form]; n += 1)
+          for (const name of [leading, other]) {
+            await kill(name);
+            await begin(name);
+            await pause(chance.between(0, 2_000));
+          }
         return {
           'relays killed': KILLS[form],
           'relays frozen': FREEZES[form],
+          'killed without waiting for a takeover': 2 * RESTLESS[form],
           'longest takeover, ms': takeover,
+          'ms until the backlog was made up for': await madeUpFor(sql, TAKEOVER + 10_000),
           'processes that ended by themselves': [leading, other].filter((name) => !at(name).running()).length,
         };
       },
@@ -114,7 +124,9 @@ export const relays = scenario('relays', {
     ...PUBLISHED,
     'relays killed': atLeast(KILLS[form]),
     'relays frozen': atLeast(FREEZES[form]),
+    'killed without waiting for a takeover': atLeast(2 * RESTLESS[form]),
     'longest takeover, ms': atMost(TAKEOVER),
+    'ms until the backlog was made up for': atMost(TAKEOVER),
     'processes that ended by themselves': atMost(0),
   }),
   controls: [sharedOutbox],

@@ -8,6 +8,7 @@ import { newPerson } from '../../e2e/support/client.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, type Figures, NONE, scenario } from '../kit/scenario.ts';
 import { type DistributedInstallation, distributed } from '../kit/world.ts';
+import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
 import { startNaiveListener } from '../load/naive-listener.ts';
 import { makeTasks } from '../load/raw-tasks.ts';
@@ -18,6 +19,9 @@ const ROUNDS = { short: 1, full: 8 };
 /** ms in which what the services themselves say must have had its effects meanwhile. */
 const UNDELAYED = 10_000;
 const SOURCES = ['user', 'task'] as const;
+/** Nobody hears of these, but their relays look at what lies at their ends. */
+const UNHEARD = ['notification', 'system'] as const;
+type Source = (typeof SOURCES)[number] | (typeof UNHEARD)[number];
 
 /** What a record says of itself: all that CloudEvents asks for, and no place in a feed, which only a relay knows. */
 const headersOf = (source: string, type: string, version: number, schemaVersion = 1, more = {}) => {
@@ -37,8 +41,14 @@ type Stray = {
   readonly headers?: Map<Buffer, Buffer>;
   readonly timestamp?: bigint;
 };
-const straysFor = (source: (typeof SOURCES)[number]): readonly Stray[] => {
-  const type = { user: 'user.created', task: 'task.completed' }[source];
+const TYPES: Readonly<Record<Source, string>> = {
+  user: 'user.created',
+  task: 'task.completed',
+  notification: 'notification.sent',
+  system: 'system.service_started',
+};
+const straysFor = (source: Source): readonly Stray[] => {
+  const type = TYPES[source];
   return [
     { value: 'no JSON' },
     { value: undefined },
@@ -59,13 +69,14 @@ const straysFor = (source: (typeof SOURCES)[number]): readonly Stray[] => {
 };
 const COUNT = SOURCES.reduce((sum, source) => sum + straysFor(source).length, 0);
 
+const PLACE = /^\d+:\d{1,18}:\d+$/;
 const openForger = ({ cluster }: DistributedInstallation) => {
   const settings = { bootstrapServers: cluster.bootstrap.split(',') };
-  const producer = new Producer({ ...clientOptions(settings, 'somebody'), idempotent: false });
+  const producer = new Producer({ ...clientOptions(settings, 'somebody'), idempotent: true }); // or one may lie there twice
   return {
     /** Every kind of stray, under a key that is somebody's. */
-    scatter: async (keys: Readonly<Record<(typeof SOURCES)[number], string>>): Promise<void> => {
-      for (const source of SOURCES) {
+    scatter: async (keys: Readonly<Record<Source, string>>): Promise<void> => {
+      for (const source of [...SOURCES, ...UNHEARD]) {
         for (const { value, headers = new Map(), timestamp } of straysFor(source)) {
           const key = Buffer.from(keys[source]);
           const said = value === undefined ? {} : { value: Buffer.from(value) };
@@ -85,7 +96,7 @@ const openForger = ({ cluster }: DistributedInstallation) => {
           if (key === null || value === null || value.length > 100_000) return [];
           const named = headers.flatMap(([name, text]) => (name && text ? [[name, text] as const] : []));
           const position = String(named.find(([name]) => String(name) === 'ce_position')?.[1] ?? '');
-          if (position === '' || seen.has(position)) return [];
+          if (!PLACE.test(position) || seen.has(position)) return []; // that of a stray is not to be parked twice
           seen.add(position);
           return [{ topic, partition, key, value, headers: new Map(named) }];
         });
@@ -104,7 +115,7 @@ export const strays = scenario('strays', {
   topologies: ['distributed'],
   run: async (stage) => {
     const world = distributed(stage.world);
-    const installation = await world.install();
+    const { installation, company } = staffed(await world.install(), ONE_OF_EACH);
     const { sql } = installation;
     const parkedBy = (cause: string) =>
       sql<{ key: string }>('select key from notification_service.parked_key where cause = $1', [cause]);
@@ -120,7 +131,7 @@ export const strays = scenario('strays', {
         let [delay, repeated] = [0, 0];
         for (let round = 1; round <= ROUNDS[stage.form]; round += 1) {
           const [task = ''] = await makeTasks(ask, 1);
-          await forger.scatter({ user, task });
+          await forger.scatter({ user, task, notification: user, system: 'system' });
           const done = await ask('POST', `/api/v1/tasks/${task}/complete`); // of a key that is scattered over
           if (done.status !== 200) throw new Error(`completing a task: ${JSON.stringify(done.body)}`);
           delay = Math.max(delay, await madeUpFor(sql, UNDELAYED * 3));
@@ -129,7 +140,13 @@ export const strays = scenario('strays', {
           stage.report(`round ${round} of ${ROUNDS[stage.form]}, ${writers.entries.length} commands`);
         }
         await forger.close();
+        const { begin, kill } = company();
+        for (const service of [...SOURCES, 'notification'] as const) {
+          await kill(service);
+          await begin(service); // its relay looks for what it published last, behind all of that
+        }
         await acknowledgedSince(writers);
+        delay = Math.max(delay, await madeUpFor(sql, UNDELAYED * 3));
         const parked = await parkedBy('unreadable');
         return {
           'strays put there': ROUNDS[stage.form] * COUNT,
