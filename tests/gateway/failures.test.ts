@@ -76,10 +76,11 @@ const endUnknown = (_: IncomingMessage, response: ServerResponse): void => {
   response.writeHead(503, { 'content-type': 'application/problem+json', 'content-length': problem.length });
   response.end(problem);
 };
-test.each([
+const unknown = [
   ['was lost', drop],
   ['has no known end', endUnknown],
-])('what %s is not called undone because its repetition is refused', async (_what, first) => {
+] as const;
+test.each(unknown)('what %s is not called undone because its repetition is refused', async (_what, first) => {
   task.handle = (request, response) => {
     if (task.seen.length === 1) first(request, response);
     else answerJson(response, 503, { code: 'unavailable' });
