@@ -20,22 +20,6 @@ beforeAll(async () => {
 });
 afterAll(() => product.close());
 
-/** The gateway in front: it is tried at one copy, and at the other where a connection is refused. */
-const throughEither = (token: string): Ask => {
-  let turn = 0;
-  return async (...request) => {
-    turn += 1;
-    const [first = '', second = ''] = turn % 2 ? urls : urls.toReversed();
-    try {
-      return await asking(first, token)(...request);
-    } catch (error) {
-      const isRefused = error instanceof TypeError && JSON.stringify(Object(error.cause).code) === '"ECONNREFUSED"';
-      if (!isRefused) throw error;
-      return asking(second, token)(...request);
-    }
-  };
-};
-
 describe('behind the gateway', () => {
   test('it is one product, down to what one service tells another', async () => {
     const { ask } = await newPerson(url);
@@ -130,7 +114,7 @@ const load = async (people: number) => {
     }
   };
   const working = persons.map(async ({ token, email }) => {
-    const ask = throughEither(token);
+    const ask = asking(urls.join(), token);
     while (!stopping) {
       const made = await note('create', () => ask('POST', '/api/v1/tasks', { body: { title: randomUUID() } }));
       const path = made?.headers.get('location');

@@ -21,8 +21,30 @@ export type Ask = (
 
 export const PASSWORD = 'correct horse battery';
 
-/** Rejects when there is no answer: a connection that is refused or breaks, or `patience` (by default 10 s) is over. */
-export const asking =
+/**
+ * At one address, or at several with commas between, which are taken in turn: where a connection is refused, and only there,
+ * the next one is tried. Rejects when there is no answer: a connection that is refused or breaks, or `patience` (by default
+ * 10 s) is over.
+ */
+export const asking = (url: string, token?: string): Ask => {
+  const urls = url.split(',');
+  return async (...request) => {
+    turn += 1;
+    const [first = '', ...others] = urls.map((_, n) => urls[(turn + n) % urls.length] ?? '');
+    let answer = askingOne(first, token)(...request);
+    for (const other of others)
+      answer = answer.catch((error: unknown) => {
+        if (!isRefused(error)) throw error;
+        return askingOne(other, token)(...request);
+      });
+    return answer;
+  };
+};
+let turn = 0;
+const isRefused = (error: unknown): boolean =>
+  error instanceof TypeError && Object(error.cause).code === 'ECONNREFUSED';
+
+const askingOne =
   (url: string, token?: string): Ask =>
   async (method, path, { body, headers, patience = 10_000 } = {}) => {
     const began = performance.now();

@@ -4,6 +4,7 @@ import { bounded } from './bounded.ts';
 import { brokerAway } from './broker-away.ts';
 import { clockJumps } from './clock-jumps.ts';
 import { connectionsCut, connectionsUsedUp, databaseFrozen, databaseKilled } from './database-away.ts';
+import { flapping } from './flapping.ts';
 import { frozenProcess } from './frozen-process.ts';
 import { fullDisk } from './full-disk.ts';
 import { idempotency } from './idempotency.ts';
@@ -18,6 +19,7 @@ import { poison } from './poison.ts';
 import { rebuild } from './rebuild.ts';
 import { redisAway } from './redis-away.ts';
 import { relays } from './relays.ts';
+import { rollingRestart } from './rolling-restart.ts';
 import { startOrder } from './start-order.ts';
 import { strays } from './strays.ts';
 import { twins } from './twins.ts';
@@ -42,6 +44,8 @@ export const SCENARIOS: readonly Scenario[] = [
   joining,
   twins,
   strays,
+  rollingRestart,
+  flapping,
   startOrder,
   rebuild,
   fullDisk,
