@@ -4,7 +4,7 @@
  * own: a broker that waits for something to come answers nothing else on the same connection.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Consumer, ListOffsetTimestamps, UserError } from '@platformatic/kafka';
+import { Consumer, FetchIsolationLevels, ListOffsetTimestamps, UserError } from '@platformatic/kafka';
 import {
   asked,
   BrokerUnavailable,
@@ -38,16 +38,19 @@ type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
 
 /** ms for which a broker waits for something to come. */
 const LONG_POLL = 500;
+/** Bytes that a broker answers at once, by so many partitions of what waits there; a larger record comes nevertheless. */
 const BYTES = 8 * 1024 * 1024;
-const BYTES_OF_PARTITION = 1024 * 1024;
+const PARTITIONS_AT_ONCE = 8;
 const CONTROL = 0b10_0000;
 const APPEND_TIME = 0b1000;
 
 /** Connects when it is first asked. A broker that is away is told to whoever asks: BrokerUnavailable. */
-export const openFetcher = (settings: KafkaSettings, clientId: string): Fetcher => {
+export const openFetcher = (settings: KafkaSettings, clientId: string, bytes = BYTES): Fetcher => {
   // The group is never joined: the client asks for its name.
   const options = { ...clientOptions(settings, clientId), groupId: `${clientId}-reads`, maxWaitTime: LONG_POLL };
-  const consumer = new Consumer({ ...options, minBytes: 1, maxBytes: BYTES });
+  // What a stranger has in a transaction is a stray like any other, ended or not: else one that hangs would hold up all.
+  const isolationLevel = FetchIsolationLevels.READ_UNCOMMITTED;
+  const consumer = new Consumer({ ...options, isolationLevel, minBytes: 1, maxBytes: bytes });
   consumer.on('error', () => undefined); // told to whoever asks next
   const underWay = new Set<number>();
   let arrived: Fetched[] = [];
@@ -67,7 +70,10 @@ export const openFetcher = (settings: KafkaSettings, clientId: string): Fetcher 
     try {
       const response = await consumer.fetch({
         node,
-        topics: [...topics].map(([topicId, spots]) => ({ topicId, partitions: spots.map(asRequest) })),
+        topics: [...topics].map(([topicId, spots]) => ({
+          topicId,
+          partitions: spots.map((spot) => asRequest(spot, bytes)),
+        })),
       });
       arrived.push(...fetchedIn(response, topics));
     } catch (error) {
@@ -119,10 +125,10 @@ const shapeOf = (known: { id: string; partitionsCount: number } | undefined, top
   return { id: known.id, partitions: known.partitionsCount };
 };
 
-const asRequest = ({ partition, offset }: Spot) => ({
+const asRequest = ({ partition, offset }: Spot, bytes: number) => ({
   partition,
   fetchOffset: offset,
-  partitionMaxBytes: BYTES_OF_PARTITION,
+  partitionMaxBytes: bytes / PARTITIONS_AT_ONCE,
   currentLeaderEpoch: -1,
   lastFetchedEpoch: -1,
 });

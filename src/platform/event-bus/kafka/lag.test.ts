@@ -47,3 +47,23 @@ test('of what came so far, the oldest', async () => {
 test('where nothing comes it is not known, and not told as none', async () => {
   expect(await lagOf(answering(), [TOPIC], at(3, 4))).toEqual({ events: 3, seconds: null });
 });
+test('the marks of transactions at the end of a partition, which nobody reads past, are nothing to be behind by', async () => {
+  const mark = (partition: number, offset: bigint, next: bigint) => ({
+    topic: TOPIC,
+    partition,
+    offset,
+    records: [],
+    next,
+  });
+  const nothing = { events: 0, seconds: 0 };
+  expect(await lagOf(answering([mark(0, 4n, 5n), mark(1, 3n, 5n)]), [TOPIC], at(4, 3))).toEqual(nothing);
+  expect(await lagOf(answering([mark(0, 3n, 4n)], [mark(0, 4n, 5n)]), [TOPIC], at(3, 5)), 'one by one').toEqual(
+    nothing,
+  );
+});
+test('what lies behind such marks is behind, and as old as it is', async () => {
+  const mark = { topic: TOPIC, partition: 0, offset: 2n, records: [], next: 3n };
+  const { events, seconds } = await lagOf(answering([mark], [came(TOPIC, 0, 3n, HOUR)]), [TOPIC], at(2, 5));
+  expect(events).toBe(2);
+  expect(seconds).toBeGreaterThanOrEqual(3_600);
+});

@@ -4,6 +4,9 @@ import type { Standing } from '../lanes.ts';
 import type { Fetcher, Spot } from './fetcher.ts';
 import { partName } from './membership.ts';
 
+/** A partition that is not read to its end. */
+type Unread = Spot & { readonly end: bigint };
+
 /** One look at a time may use a fetcher. Rejects where the broker cannot be asked. */
 export const lagOf = async (
   fetcher: Fetcher,
@@ -12,37 +15,49 @@ export const lagOf = async (
 ): Promise<Lag> => {
   const shapes = await fetcher.shapes(topics);
   const ends = await fetcher.offsets(topics, 'latest');
-  const behind = topics.flatMap((topic) =>
-    (ends.get(topic) ?? []).flatMap((end, partition) => {
+  const unread = topics.flatMap((topic) =>
+    (ends.get(topic) ?? []).flatMap((end, partition): readonly Unread[] => {
       const [id, read = '0'] = (cursors.get(partName(topic, partition)) ?? '').split(':');
       const offset = id === shapes.get(topic)?.id ? BigInt(read) : 0n;
       return offset < end ? [{ topic, partition, offset, end }] : [];
     }),
   );
+  const { behind, sent } = await peek(fetcher, unread);
   if (behind.length === 0) return { events: 0, seconds: 0 };
   const events = behind.reduce((sum, { offset, end }) => sum + Number(end - offset), 0);
-  const oldest = await oldestOf(fetcher, behind);
-  const seconds = oldest === undefined ? null : Math.max(0, (Date.now() - oldest) / 1000);
+  const seconds = sent.length === 0 ? null : Math.max(0, (Date.now() - Math.min(...sent)) / 1000);
   return { events: Math.min(events, MOST_COUNTED), seconds };
 };
 
 /** ms */
 const PEEK = 300;
 /**
- * When the oldest of the records was sent that lie at some spots, as far as they come within PEEK. What comes first may
- * be what a look before this one asked for.
+ * Of some partitions those that somebody is behind by, each from its next record on, and when those were sent; as far as
+ * they come within PEEK. What comes first may be what a look before this one asked for. The mark of a transaction takes an
+ * offset and is no record, so that no cursor passes the one that lies at the end: there is nothing to be behind by.
  */
-const oldestOf = async (fetcher: Fetcher, spots: readonly Spot[]): Promise<number | undefined> => {
+const peek = async (
+  fetcher: Fetcher,
+  unread: readonly Unread[],
+): Promise<{ readonly behind: readonly Unread[]; readonly sent: readonly number[] }> => {
   const until = performance.now() + PEEK;
+  const waiting = new Map(unread.map((one) => [partName(one.topic, one.partition), one]));
+  const seen: Unread[] = [];
   const sent: number[] = [];
-  let left = spots;
-  for (let rest = PEEK; left.length > 0 && rest > 0; rest = until - performance.now()) {
-    const came = await fetcher.poll(left, rest);
-    const here = came.filter((one) => left.some((spot) => isSame(spot, one)));
-    left = left.filter((spot) => !here.some((one) => isSame(spot, one)));
-    sent.push(...here.flatMap(({ records }) => records.slice(0, 1).map(({ timestamp }) => Number(timestamp))));
-  }
-  return sent.length === 0 ? undefined : Math.min(...sent);
+  for (let rest = PEEK; waiting.size > 0 && rest > 0; rest = until - performance.now())
+    for (const { topic, partition, offset, records, next } of await fetcher.poll([...waiting.values()], rest)) {
+      const name = partName(topic, partition);
+      const one = waiting.get(name);
+      if (one?.offset !== offset) continue;
+      const [first] = records;
+      const from = first?.offset ?? next;
+      waiting.delete(name);
+      if (from >= one.end) continue;
+      if (first === undefined) waiting.set(name, { ...one, offset: next });
+      else {
+        seen.push({ ...one, offset: from });
+        sent.push(Number(first.timestamp));
+      }
+    }
+  return { behind: [...seen, ...waiting.values()], sent };
 };
-const isSame = (one: Spot, other: Spot): boolean =>
-  one.topic === other.topic && one.partition === other.partition && one.offset === other.offset;
