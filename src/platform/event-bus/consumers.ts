@@ -4,6 +4,7 @@ import type { CommandKit } from '../commit/command-handler.ts';
 import type { Commit, Verdict } from '../commit/commit.ts';
 import { count } from '../commit/observed.ts';
 import type { EventCatalog } from '../event-store/catalog.ts';
+import { oneLook } from '../http/health.ts';
 import { inTime } from '../lifecycle/in-time.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { collecting, type Reading } from '../telemetry/collectors.ts';
@@ -75,7 +76,8 @@ export const openConsumers = (options: ConsumersOptions): Consumers => {
         database,
         consumers.map(({ name }) => name),
       );
-      stopCollecting = collecting('consumers', readings);
+      // However often it is asked while a source hangs: looks that nobody waits for must not queue up.
+      stopCollecting = collecting('consumers', oneLook(readings));
       running = Promise.all(
         posts.map(async ({ consumer, source, topics }) => {
           const post = { consumer: consumer.name, source };

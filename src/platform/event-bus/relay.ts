@@ -55,6 +55,8 @@ export type RelayPorts = {
 /** overtaken: another relay publishes too. waiting: the store or the bus cannot be asked; it is tried again. */
 export type RelayIncident = { readonly kind: 'overtaken' } | { readonly kind: 'waiting'; readonly error: unknown };
 
+/** Events that are sent at once, at the most: so many may come once more. See RelayPorts.feed. */
+export const LARGEST_SLICE = 2_000;
 const PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 /** Rounds in a row that failed, from which on it is this process that cannot; the pause is longer than others' by then. */

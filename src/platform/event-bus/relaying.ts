@@ -17,7 +17,7 @@ import { readFeed } from './feed.ts';
 import { laneName } from './lanes.ts';
 import { leaseOf } from './lease.ts';
 import { createPatience } from './patience.ts';
-import { type Checkpoint, type RelayPorts, runRelay } from './relay.ts';
+import { type Checkpoint, LARGEST_SLICE, type RelayPorts, runRelay } from './relay.ts';
 import { currentLife, guardAgainstSetBack, type Holdings, type SetBackGuard } from './set-back.ts';
 import { tracedSend } from './traced.ts';
 
@@ -53,7 +53,6 @@ export type Relay = {
 };
 
 const SMALLEST_SLICE = 250;
-const LARGEST_SLICE = 2_000;
 /** Characters of data in a slice above which the next one shall hold fewer events. */
 const MUCH = 4_000_000;
 const OTHERS_TURN = 1_000;

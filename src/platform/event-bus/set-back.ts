@@ -14,18 +14,24 @@
  * What a relay had under way while a primary failed may reach the broker after the look; only a replica that acknowledges
  * each commit (synchronous_commit) closes that gap.
  */
+import type { FeedPosition } from '../event-store/event.ts';
 import { CURRENT_ERA } from '../event-store/store.ts';
 import { inTime } from '../lifecycle/in-time.ts';
 import { type Database, statement } from '../sql/database.ts';
 import { DatabaseUnavailable } from '../sql/errors.ts';
 import { errorInWords } from '../telemetry/error-words.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { type Delivery, topicsOfSource } from './delivery.ts';
+import { topicsOfSource } from './delivery.ts';
 
+/** An event that a broker holds, and its place in its store's feed. */
+type Held = { readonly id: string; readonly at: FeedPosition };
 /** A broker that can be asked what it holds. */
 export type Holdings = {
-  /** The newest event of a source on each partition of some topics. Rejects where the broker cannot be asked. */
-  newest(source: string, topics: readonly string[]): Promise<readonly Delivery[]>;
+  /**
+   * The events of a source among the last records of each partition of some topics: more of them than a relay sends at
+   * once, or however many more it takes to find one. Rejects where the broker cannot be asked.
+   */
+  newest(source: string, topics: readonly string[]): Promise<readonly Held[]>;
 };
 
 /** The broker holds events that the store does not: it was restored to a moment before them. */
@@ -69,6 +75,8 @@ type Options = {
 const FIRST_LOOK = 3_000;
 const ADMISSION = 1_500;
 const LONGEST_REST = 2_000;
+/** Ids of a statement: a broker of many partitions holds a hundred thousand that are newest. */
+const AT_ONCE = 5_000;
 
 const SEEN_LIFE = statement('relay-seen-life', 'select seen_life as life from relay');
 const SEEN = statement('relay-seen', 'update relay set seen_life = $1 returning 1');
@@ -78,24 +86,26 @@ const LACKING = statement(
 );
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+/** Of a store: nobody looked yet; all was there in a life of its, by a look of this copy or of another; or it was set back. */
+type Known =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'seen'; readonly life: string; readonly by: 'this copy' | 'another' }
+  | { readonly kind: 'refused'; readonly error: StoreSetBack };
+
 /**
  * Asks nothing until it is asked. Whoever asks while a look is under way waits for that one; a store that was found
  * set back stays refused while the process lives.
  */
 export const guardAgainstSetBack = (options: Options): SetBackGuard => {
   const { source, database, publisher, logger, rest, isStopping } = options;
-  /** The life in which all was there, by a look of this copy or of another. */
-  let seen: string | undefined;
-  let hasLooked = false;
-  let refused: StoreSetBack | undefined;
+  let known: Known = { kind: 'unknown' };
   let looking: Promise<void> | undefined;
 
   const look = async (): Promise<void> => {
     const life = await currentLife(database);
     await refuseSetBack(database, publisher, source);
     await database.write(SEEN, [life]);
-    seen = life;
-    hasLooked = true;
+    known = { kind: 'seen', life, by: 'this copy' };
   };
   /** Looks until it has seen, and says each thing that it waits for once. Ends without where this process stops. */
   const lookOn = async (): Promise<void> => {
@@ -105,7 +115,7 @@ export const guardAgainstSetBack = (options: Options): SetBackGuard => {
         return await look();
       } catch (error) {
         if (error instanceof StoreSetBack) {
-          refused = error;
+          known = { kind: 'refused', error };
           logger.error('the store was set back', { source, error });
           throw error;
         }
@@ -116,17 +126,18 @@ export const guardAgainstSetBack = (options: Options): SetBackGuard => {
       }
     }
   };
-  /** One look at a time, whoever asks. */
-  const lookTogether = (): Promise<void> => {
+  /** One look at a time, whoever asks; none any more once it was refused. */
+  const lookTogether = async (): Promise<void> => {
+    if (known.kind === 'refused') throw known.error;
     looking ??= lookOn().finally(() => {
       looking = undefined;
     });
-    return looking;
+    await looking;
   };
   const wasSeen = async (life: string): Promise<boolean> => {
-    if (seen === life) return true;
+    if (known.kind === 'seen' && known.life === life) return true;
     const [row] = await database.read<{ life: string | null }>(SEEN_LIFE, []);
-    if (row?.life === life) seen = life;
+    if (row?.life === life && known.kind !== 'refused') known = { kind: 'seen', life, by: 'another' };
     return row?.life === life;
   };
   return {
@@ -138,18 +149,20 @@ export const guardAgainstSetBack = (options: Options): SetBackGuard => {
       else await lookTogether();
     },
     looked: async () => {
-      if (!hasLooked) await lookTogether();
+      if (known.kind !== 'seen' || known.by === 'another') await lookTogether();
     },
     admit: async (life) => {
-      if (refused === undefined && !(await wasSeen(life)))
+      if (known.kind !== 'refused' && !(await wasSeen(life)))
         await inTime(
           ADMISSION,
-          lookTogether().catch(() => undefined), // `refused` says it
+          lookTogether().catch(() => undefined), // `known` says it
         );
-      if (refused) throw new DatabaseUnavailable(refused, false);
-      if (seen !== life) throw new DatabaseUnavailable(new Error('the broker was not asked yet what it holds'), false);
+      const now = known;
+      if (now.kind === 'refused') throw new DatabaseUnavailable(now.error, false);
+      if (now.kind === 'unknown' || now.life !== life)
+        throw new DatabaseUnavailable(new Error('the broker was not asked yet what it holds'), false);
     },
-    refusal: () => refused,
+    refusal: () => (known.kind === 'refused' ? known.error : undefined),
   };
 };
 
@@ -160,11 +173,19 @@ export const currentLife = async (database: Database): Promise<string> => {
   return row.life;
 };
 
-/** Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. */
+/**
+ * Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. Asked
+ * for are all that are newest, not the one with the last place: of two whose commits were under way at once, a replica
+ * may have had the later one alone.
+ */
 export const refuseSetBack = async (database: Database, publisher: Holdings, source: string): Promise<void> => {
-  const known = await publisher.newest(source, topicsOfSource(source));
-  const ids = known.map(({ envelope }) => envelope.id).filter((id) => UUID.test(id));
-  const [lacking] = await database.read<{ count: number }>(LACKING, [ids]);
-  if (lacking === undefined) throw new Error('the store did not answer');
-  if (lacking.count > 0) throw new StoreSetBack(source, lacking.count);
+  const held = await publisher.newest(source, topicsOfSource(source));
+  const ids = [...new Set(held.map(({ id }) => id))].filter((id) => UUID.test(id));
+  let missing = 0;
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const [lacking] = await database.read<{ count: number }>(LACKING, [ids.slice(from, from + AT_ONCE)]);
+    if (lacking === undefined) throw new Error('the store did not answer');
+    missing += lacking.count;
+  }
+  if (missing > 0) throw new StoreSetBack(source, missing);
 };

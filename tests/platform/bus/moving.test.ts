@@ -1,4 +1,5 @@
 /** From one bus to the other, and what others put on a broker. */
+import { randomUUID } from 'node:crypto';
 import { ProduceAcks, Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../../scripts/kafka/cluster.ts';
@@ -11,6 +12,7 @@ import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-sp
 import { applyTopics, emptyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
 import { openLogBus } from '../../../src/platform/event-bus/log-bus.ts';
 import { openRelay, type Publisher, type Relay, rewindRelay } from '../../../src/platform/event-bus/relaying.ts';
+import { refuseSetBack } from '../../../src/platform/event-bus/set-back.ts';
 import { FEED_START } from '../../../src/platform/event-store/event.ts';
 import { laneOf } from '../../../src/platform/event-store/lane.ts';
 import { statement } from '../../../src/platform/sql/database.ts';
@@ -213,14 +215,32 @@ kafka.describe('an installation with a broker', () => {
       ours.slice(0, 1).map((event) => ({ ...event, after: FEED_START })),
     );
     const isThere = async () =>
-      (await bus.newest('note', ['note.events'])).some(({ envelope }) => envelope.id === ours.at(-1)?.envelope.id);
+      (await bus.newest('note', ['note.events'])).some(({ id }) => id === ours.at(-1)?.envelope.id);
     expect(ours).toHaveLength(2);
     expect(await isThere(), 'behind its elder’s twin').toBe(true);
     const producer = new Producer({ ...clientOptions(settings(), 'somebody'), idempotent: false });
-    const strays = upTo(150).map(() => ({ topic: 'note.events', key: Buffer.from(id), value: Buffer.from('stray') }));
+    const strays = upTo(2_500).map(() => ({ topic: 'note.events', key: Buffer.from(id), value: Buffer.from('stray') }));
     await producer.send({ messages: strays, acks: ProduceAcks.ALL });
     await producer.close(true);
-    expect(await isThere(), 'behind 150 strays').toBe(true);
+    expect(await isThere(), 'behind 2,500 strays').toBe(true);
+    await bus.close();
+  });
+
+  // The last one: from then on the store lacks something.
+  test('a store that lacks one of the newest events is known for it, though it has the one whose place is the last', async () => {
+    isMoved = true;
+    const { database } = bed.producer();
+    const relay = publish();
+    const id = await bed.say('one', 'two');
+    await until('it to be published', async () => (await relay.health()).backlog.events === 0);
+    const bus = openKafkaBus(settings());
+    await refuseSetBack(database, bus, 'note');
+    const feed = await readFeed(database, FEED_START, 10_000);
+    const [first] = feed.filter(({ envelope }) => envelope.stream === `note-${id}`);
+    if (first === undefined) throw new Error('nothing was said');
+    const lost = { ...first, after: FEED_START, envelope: { ...first.envelope, id: randomUUID() } };
+    await bus.send('note', [lost]);
+    await expect(refuseSetBack(database, bus, 'note')).rejects.toThrow(/\(1 of the newest\): the store was set back/);
     await bus.close();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { laneOf } from '../../event-store/lane.ts';
 import type { Delivery } from '../delivery.ts';
-import { type BrokerRecord, fromRecord, toRecord } from './cloud-event.ts';
+import { type BrokerRecord, fromRecord, identityOf, toRecord } from './cloud-event.ts';
 
 const delivery: Delivery = {
   topic: 'task.events',
@@ -160,4 +160,23 @@ test.each([
 test('a record of ours with a broken value is an event still: it has its place, and its followers', () => {
   const broken = fromRecord('task', place, { ...sent, value: null });
   expect(broken).toEqual({ ...delivery, envelope: { ...delivery.envelope, data: '' } });
+});
+
+const headed = (name: string, value: string): readonly [Buffer, Buffer] => [Buffer.from(name), Buffer.from(value)];
+test.each([
+  ['as it was sent', sent],
+  ...['ce_specversion', 'ce_source', 'ce_id', 'ce_position', 'ce_predecessor', 'ce_type', 'traceparent'].map(
+    (name): [string, BrokerRecord] => [`without ${name}`, without(name)],
+  ),
+  ['of two ids', { ...sent, headers: [...sent.headers, headed('ce_id', 'another')] }],
+  ['of two places', { ...sent, headers: [headed('ce_position', '9:9:9'), ...sent.headers] }],
+  ['whose last source is another one', { ...sent, headers: [...sent.headers, headed('ce_source', '/taskwire/user')] }],
+  ['with headers of nothing', { ...sent, headers: [[null, null], ...sent.headers, [Buffer.from('ce_id'), null]] }],
+] satisfies (readonly [
+  string,
+  BrokerRecord,
+])[])('a record %s is known for the same event by its headers as by all of it', (_, record) => {
+  const whole = fromRecord('task', place, record);
+  const known = 'kind' in whole ? undefined : { id: whole.envelope.id, at: whole.at };
+  expect(identityOf('task', record)).toEqual(known);
 });

@@ -97,12 +97,10 @@ export const fromRecord = (
     record.headers.map((header) => [text(header[0], LONGEST_HEADER), text(header[1], LONGEST_HEADER)]),
   );
   const header = (name: string): string => headers.get(name) ?? '';
-  const at = positionIn(headers.get('ce_position'));
-  const after = positionIn(headers.get('ce_predecessor'));
   const [, schemaVersion = '0'] = /:(\d{1,9})$/.exec(header('ce_dataschema')) ?? [];
   const metadata = Object.fromEntries(METADATA.map(([name, from]) => [name, headers.get(from)]));
-  const isOurs = header('ce_specversion') === '1.0' && header('ce_source') === sourceUri(source);
-  const isEvent = isOurs && at !== undefined && after !== undefined && header('ce_id') !== '';
+  const isOurs = isOf(source, headers);
+  const known = identityIn(source, headers);
   const recordedAt = header('ce_recordedat');
   const envelope = {
     id: header('ce_id'),
@@ -111,11 +109,11 @@ export const fromRecord = (
     subject: headers.get('ce_person') ?? null,
     type: header('ce_type'),
     schemaVersion: Number(schemaVersion),
-    data: text(record.value, isEvent ? undefined : KEPT),
+    data: text(record.value, known === undefined ? KEPT : undefined),
     metadata: JSON.stringify(metadata),
     recordedAt: isOurs && isRecorded(recordedAt) ? recordedAt : instantAt(timestamp),
   };
-  if (!isEvent) {
+  if (known === undefined) {
     const named = { topic, lane: partition, key: `record ${partition}/${offset}` };
     const place = { era: 0, tx: String(partition), position: Number(offset) + 1 };
     const error = isOurs ? 'it has no place in a feed' : `it is no event of the ${source} service`;
@@ -124,7 +122,34 @@ export const fromRecord = (
     return { kind: 'stray', ...named, at: place, envelope, error: `${error}${cut}` };
   }
   const key = text(record.key);
-  return { topic, lane: laneOf(key), key: boundedKey(key), at, after, envelope };
+  return { topic, lane: laneOf(key), key: boundedKey(key), at: known.at, after: known.after, envelope };
+};
+
+type Headers = ReadonlyMap<string, string>;
+const isOf = (source: string, headers: Headers): boolean =>
+  headers.get('ce_specversion') === '1.0' && headers.get('ce_source') === sourceUri(source);
+/** Which event it is, and its places; undefined where it is nobody's. */
+const identityIn = (source: string, headers: Headers) => {
+  const id = headers.get('ce_id') ?? '';
+  const [at, after] = [positionIn(headers.get('ce_position')), positionIn(headers.get('ce_predecessor'))];
+  return isOf(source, headers) && id !== '' && at && after ? { id, at, after } : undefined;
+};
+const IDENTITY = ['ce_specversion', 'ce_source', 'ce_id', 'ce_position', 'ce_predecessor'].map((name) => ({
+  name,
+  bytes: nameOf(name),
+}));
+/** The id and place that `fromRecord` finds, at a fifth of the cost: for whoever asks that of many thousands. */
+export const identityOf = (
+  source: string,
+  { headers }: BrokerRecord,
+): { readonly id: string; readonly at: FeedPosition } | undefined => {
+  const found = new Map<string, string>();
+  for (const [name, value] of headers) {
+    const wanted = IDENTITY.find(({ bytes }) => bytes.length === name?.length && bytes.equals(name));
+    if (wanted !== undefined) found.set(wanted.name, text(value, LONGEST_HEADER));
+  }
+  const known = identityIn(source, found);
+  return known === undefined ? undefined : { id: known.id, at: known.at };
 };
 
 /** As we write it, to the microsecond, and an instant that there is: both V8 and PostgreSQL take texts that the other does not. */

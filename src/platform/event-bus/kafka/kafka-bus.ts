@@ -6,16 +6,17 @@ import { comparePositions, FEED_START, type FeedPosition } from '../../event-sto
 import { inTime } from '../../lifecycle/in-time.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { type EventBus, NOBODYS } from '../bus.ts';
-import { type Delivery, topicsOfSource } from '../delivery.ts';
+import { topicsOfSource } from '../delivery.ts';
+import { LARGEST_SLICE } from '../relay.ts';
 import type { Publisher } from '../relaying.ts';
 import type { KafkaSettings } from './client.ts';
-import { fromRecord } from './cloud-event.ts';
+import { identityOf } from './cloud-event.ts';
 import { type Fetcher, openFetcher } from './fetcher.ts';
 import { lagOf } from './lag.ts';
 import { everyPart, openMembership } from './membership.ts';
 import { openSender } from './publisher.ts';
 import { openKafkaReader } from './reader.ts';
-import { readTail } from './tail.ts';
+import { readLast } from './tail.ts';
 
 const DOUBLE =
   'another process has the same INSTANCE_ID, and they push each other out of the consumer groups: give each copy one of its own';
@@ -24,20 +25,14 @@ const DOUBLE =
  * Both ends of one broker; each consumer is a group for each of its sources. Connects to nothing before it is used.
  * `logger` hears once of another process with the same INSTANCE_ID.
  */
-export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'error'>): EventBus & Publisher => {
-  // Made when first asked: a client of a process that neither publishes nor is asked how it is connects to nothing.
-  let looking: Fetcher | undefined;
-  const look = (): Fetcher => {
-    looking ??= openFetcher(settings, 'taskwire-looks');
-    return looking;
-  };
-  // One at a time: what a poll brings is whoever's asks next.
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
-    const mine = turn.then(run, run);
-    turn = mine.catch(() => undefined); // told to who asked
-    return mine;
-  };
+export const openKafkaBus = (
+  settings: KafkaSettings,
+  logger?: Pick<Logger, 'error'>,
+  open: typeof openFetcher = openFetcher,
+): EventBus & Publisher => {
+  const looks = openQuestions(() => open(settings, 'taskwire-looks'));
+  // Apart from the looks of people and alarms, behind which nobody who must know whether to write shall wait.
+  const holdings = openQuestions(() => open(settings, 'taskwire-holdings', A_LITTLE));
   let isDouble = false;
   /** Once: it goes on until somebody sees to it. */
   const tellOfDouble = (): void => {
@@ -45,19 +40,8 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
     isDouble = true;
   };
   const sender = openSender(settings, 'taskwire-relay');
-  /** By its place, as a twin of an older one may lie behind it; and behind strays, however many. */
-  const newest = async (source: string, topics: readonly string[], count = TAIL): Promise<readonly Delivery[]> => {
-    const tails = await inTurn(() => readTail(look(), topics, count));
-    const ofEach = tails.map(({ topic, partition, records }) =>
-      records
-        .map((record) => fromRecord(source, { topic, partition, ...record }, record))
-        .filter((event): event is Delivery => !('kind' in event))
-        .toSorted((one, other) => comparePositions(one.at, other.at))
-        .slice(-1),
-    );
-    const isHidden = tails.some(({ records }, n) => ofEach[n]?.length === 0 && records.length === count);
-    return isHidden && count < LONGEST_TAIL ? newest(source, topics, count * 10) : ofEach.flat();
-  };
+  const newest: Publisher['newest'] = (source, topics) =>
+    holdings.ask((fetcher) => readLast(fetcher, topics, TAIL, (record) => identityOf(source, record)));
 
   return {
     open: ({ consumer, source }, topics, lease) => {
@@ -80,18 +64,40 @@ export const openKafkaBus = (settings: KafkaSettings, logger?: Pick<Logger, 'err
       const last = await newest(source, topicsOfSource(source).slice(0, 1));
       return last.map(({ at }) => at).reduce(later, FEED_START);
     },
-    lag: (source, standing) => inTurn(() => lagOf(look(), topicsOfSource(source).slice(0, 1), standing)),
+    lag: (source, standing) => looks.ask((fetcher) => lagOf(fetcher, topicsOfSource(source).slice(0, 1), standing)),
     send: sender.send,
     newest,
     close: async () => {
-      await inTime(LAST_WORD, Promise.all([sender.close(), looking?.close()])); // a broker that hangs has none
+      // A broker that hangs has none.
+      await inTime(LAST_WORD, Promise.all([sender.close(), looks.close(), holdings.close()]));
     },
   };
 };
 
-/** Records at the end of a partition among which one of ours is looked for, at first and at the most. */
-const TAIL = 100;
-const LONGEST_TAIL = 100_000;
+/** Asks one question at a time, for what a poll brings is whoever's asks next. Connects to nothing before the first. */
+const openQuestions = (open: () => Fetcher) => {
+  let fetcher: Fetcher | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    ask: <T>(question: (fetcher: Fetcher) => Promise<T>): Promise<T> => {
+      const mine = turn.then(() => {
+        fetcher ??= open();
+        return question(fetcher);
+      });
+      turn = mine.catch(() => undefined); // told to who asked
+      return mine;
+    },
+    close: async () => fetcher?.close(),
+  };
+};
+
+/**
+ * Records at the end of a partition among which those of ours are looked for, at the least: a relay that was frozen may
+ * have put as many twins as it sends at once behind what others published since.
+ */
+const TAIL = LARGEST_SLICE + 100;
+/** Bytes fetched at once, so that of tens of thousands of records few are held at a time; it is quicker, too. */
+const A_LITTLE = 1024 * 1024;
 const LAST_WORD = 2_000;
 const later = (one: FeedPosition, other: FeedPosition): FeedPosition =>
   comparePositions(one, other) < 0 ? other : one;
