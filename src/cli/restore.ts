@@ -108,7 +108,7 @@ export const eventsRestore = async ({ service, json }: Options): Promise<void> =
     'What others made of these events is theirs still. Passwords come from the database\u2019s own backup: who came after it must set a new one.',
   );
 };
-const STEPS = { look: 'comparing', insert: 'bringing back' } as const;
+const STEPS = { look: 'comparing', insert: 'bringing back', match: 'comparing the other way' } as const;
 
 export const eventsRepublish = async ({ service, json }: Options): Promise<void> => {
   const config = readConfig('gateway');

@@ -1,16 +1,21 @@
 /** A store that lost its newest events gets them back from what was carried elsewhere, or nothing where that cannot be right. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { handle } from '../../src/platform/commit/command-handler.ts';
 import type { Delivery } from '../../src/platform/event-bus/delivery.ts';
 import { readFeed } from '../../src/platform/event-bus/feed.ts';
 import { chain } from '../../src/platform/event-bus/lanes.ts';
 import { openLogBus } from '../../src/platform/event-bus/log-bus.ts';
-import { readCheckpoint } from '../../src/platform/event-bus/relaying.ts';
+import { openRelay, readCheckpoint } from '../../src/platform/event-bus/relaying.ts';
 import { restoreFromBus } from '../../src/platform/event-bus/restore.ts';
 import { FEED_START } from '../../src/platform/event-store/event.ts';
+import { laneOf } from '../../src/platform/event-store/lane.ts';
 import type { ServiceKit } from '../../src/platform/lifecycle/service-kit.ts';
 import { openDatabase, type Session } from '../../src/platform/sql/database.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
+import { until } from '../support/until.ts';
 import { busBed } from './bus/bed.ts';
-import { SCHEMA } from './notes.ts';
+import { context, notes, openNotes, SCHEMA } from './notes.ts';
 
 const bed = busBed((producer, address) =>
   openLogBus({ note: { address, schema: SCHEMA, committed: producer.committed } }, 'test bus'),
@@ -36,6 +41,19 @@ afterAll(async () => {
 const kit = (): ServiceKit => bed.producer();
 const feed = async (): Promise<readonly Delivery[]> =>
   chain({ start: FEED_START, cursors: new Map(), lanes: new Map() }, await readFeed(kit().database, FEED_START, 1_000));
+/** What a relay sends until it has nothing left. */
+const published = async ({ database, committed }: ServiceKit = kit()): Promise<readonly Delivery[]> => {
+  const sent: Delivery[] = [];
+  const publisher = {
+    newest: async () => [],
+    send: async (_source: string, deliveries: readonly Delivery[]) => void sent.push(...deliveries),
+  };
+  const relay = openRelay({ source: 'note', database, publisher, committed, logger: createLogger('silent') });
+  await relay.start();
+  await until('all to be published', async () => (await relay.health()).backlog.events === 0);
+  await relay.stop();
+  return sent;
+};
 /** As a restored backup would be: without what the condition names. */
 const lose = async (condition: string): Promise<void> => {
   await bed.sql(`alter table ${SCHEMA}.event disable trigger event_unchanged`);
@@ -104,5 +122,89 @@ describe('a store that was set back', () => {
     );
     await expect(restore(other)).rejects.toThrow(`note-${ids[1]}@2 is another event in the store than on the bus`);
     expect(placesOf(await feed())).toEqual(placesOf(before));
+  });
+});
+
+describe('what the bus lacks', () => {
+  test('is published after a restore though the bus has what comes after it: as it would have been, and no more than what follows', async () => {
+    await published();
+    const first = await bed.say('before');
+    const missing = await bed.say('no leader took it');
+    const sayElsewhere = async (): Promise<string> => {
+      const id = await bed.say('another leader did');
+      return laneOf(id) === laneOf(missing) ? sayElsewhere() : id;
+    };
+    const last = await sayElsewhere();
+    const before = await feed();
+    const from = before.findIndex(({ envelope }) => envelope.stream === `note-${missing}`);
+    expect(before[from - 1]?.envelope.stream).toBe(`note-${first}`);
+    await lose(`stream = 'note-${last}'`);
+    const report = await restore(before.filter(({ lane }, n) => n < from || lane !== laneOf(missing)));
+    expect(report).toMatchObject({ inserted: 1 });
+
+    expect(await published()).toEqual(before.slice(from));
+    expect((await readCheckpoint(kit().database)).position).toEqual(before.at(-1)?.at);
+    expect(await published()).toEqual([]);
+  });
+});
+
+describe('a store that was lost altogether', () => {
+  /** Answers what the bus holds of it: of another cluster, which had come further. */
+  const loseAll = async (): Promise<readonly Delivery[]> => {
+    const held = (await feed()).map((event) => {
+      const tx = String(BigInt(event.at.tx) + 1_000_000_000_000n);
+      return { ...event, at: { ...event.at, tx } };
+    });
+    await lose('true');
+    await bed.sql(`delete from ${SCHEMA}.era`);
+    await bed.sql(`update ${SCHEMA}.relay set era = 0, tx = '0', position = 0`);
+    await bed.sql(`delete from ${SCHEMA}.relay_lane`);
+    return held;
+  };
+  /** By a process that begins now. */
+  const writeAndPublish = async (): Promise<readonly Delivery[]> => {
+    const anew = openNotes(bed.address());
+    try {
+      const command = { type: 'Write', ownerId: 'ada', text: 'from now on' } as const;
+      await handle(anew.commands, notes, randomUUID(), command, context(), { isNew: true });
+      return await published(anew);
+    } finally {
+      await anew.close();
+    }
+  };
+
+  test('has all of it again; what is written from now on comes behind, and is published', async () => {
+    await bed.say('1', '2');
+    const held = await loseAll();
+    expect(await restore(held)).toMatchObject({ inserted: held.length });
+    expect(
+      await bed.sql(`select (select max(number) from ${SCHEMA}.era) > (select max(era) from ${SCHEMA}.event) as later`),
+    ).toEqual([{ later: true }]);
+
+    const sent = await writeAndPublish();
+    const now = await feed();
+    expect(placesOf(now).slice(0, -1)).toEqual(placesOf(held));
+    expect(placesOf(sent)).toEqual(placesOf(now).slice(-1));
+  });
+
+  test('goes on behind it even where the command was broken off once all had come back', async () => {
+    await bed.say('1', '2');
+    const held = await loseAll();
+    let reads = 0;
+    const broken = restoreFromBus(
+      owner,
+      async function* () {
+        yield held;
+        reads += 1;
+        if (reads === 2) throw new Error('broken off');
+      },
+      () => undefined,
+    );
+    await expect(broken).rejects.toThrow('broken off');
+
+    const sent = await writeAndPublish();
+    const now = await feed();
+    expect(placesOf(now).slice(0, -1)).toEqual(placesOf(held));
+    expect(placesOf(sent)).toEqual(placesOf(now)); // and nobody knows how far the bus was: to whoever heard it, twins
   });
 });

@@ -6,7 +6,12 @@ import { scheduleRow } from '../scheduling/schedule.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Reservation, RowWrite } from './commit.ts';
 
-export type Derived = { readonly writes: readonly RowWrite[]; readonly holds: readonly Reservation[] };
+export type Derived = {
+  readonly writes: readonly RowWrite[];
+  readonly holds: readonly Reservation[];
+  /** What it held once, and gave up. */
+  readonly released: readonly Reservation[];
+};
 
 /** `past`: all events of the stream, in order. Pure. */
 export const derivedFrom = <
@@ -24,12 +29,19 @@ export const derivedFrom = <
 ): Derived => {
   const step = evolve(decider);
   const held = new Map<string, Reservation>();
+  const released = new Map<string, Reservation>();
   let state: State | undefined;
   let row: Row | undefined;
   for (const { event, meta } of past) {
     const { take = [], release = [] } = reservations?.(event, state) ?? {};
-    for (const { scope, value } of release) held.delete(`${scope} ${value}`);
-    for (const { scope, value } of take) held.set(`${scope} ${value}`, { scope, value, holder: id });
+    for (const { scope, value } of release) {
+      held.delete(`${scope} ${value}`);
+      released.set(`${scope} ${value}`, { scope, value, holder: id });
+    }
+    for (const { scope, value } of take) {
+      released.delete(`${scope} ${value}`);
+      held.set(`${scope} ${value}`, { scope, value, holder: id });
+    }
     state = step(state, event, meta);
     row = readModel.apply(row, event, meta);
   }
@@ -42,5 +54,6 @@ export const derivedFrom = <
       scheduleRow(dueAt, { id, version, streamPrefix }),
     ],
     holds: [...held.values()],
+    released: [...released.values()],
   };
 };

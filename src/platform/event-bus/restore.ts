@@ -1,16 +1,22 @@
 /**
  * Bringing back to a store what the bus holds of it and the store lacks: after the store was set back to an earlier
- * moment. Events keep their ids, versions and places in the feed; the store begins a new life behind them, so that what is
- * written from now on comes after all of it; and the relay's checkpoint is set to where the bus ends, so that nothing is
- * published again, and nothing skipped.
+ * moment, or lost altogether. Events keep their ids, versions and places in the feed; the store begins a new life behind
+ * them, so that what is written from now on comes after all of it; and the relay goes on where the bus lacks something.
  *
  *   look      every event of the bus against the store: what is missing, what contradicts it, whether anything lies between
+ *   new life  an era after all of them
  *   insert    what is missing, some hundred at a time, each time in a transaction of its own: run it again, and it goes on
- *   new life  the era, the sequence of positions, the checkpoint
+ *   match     the store against the bus, in the feed's order: the relay's checkpoint is the last place up to which all is
+ *             on the bus
+ *
+ * A send goes to several leaders, and some of them may have taken their part and others not. So the bus may have an event
+ * and lack one before it: what is published from there on are twins, but for that one. Their predecessors are what they were, for
+ * they follow from the store, which has all of it again.
  *
  * The service must not run meanwhile; that it does not is for the caller to see to.
  */
 import { comparePositions, FEED_START, type FeedPosition } from '../event-store/event.ts';
+import { laneOf } from '../event-store/lane.ts';
 import { type Session, statement } from '../sql/database.ts';
 import type { Delivery } from './delivery.ts';
 import { laneName } from './lanes.ts';
@@ -28,6 +34,7 @@ class RestoreRefused extends Error {
 
 type EventsOfBus = () => AsyncIterable<readonly Delivery[]>;
 const AT_ONCE = 500;
+const AT_A_GLANCE = 5_000;
 
 const COMPARE = statement(
   'restore-compare',
@@ -53,17 +60,25 @@ const INSERT = statement(
    order by era, tx, position
    on conflict (id) do nothing returning 1`,
 );
+// A store that nobody has asked yet has no era at all.
+const THIS_CLUSTER = statement('restore-this-cluster', 'select current_era()');
 const NEW_LIFE = statement(
   'restore-new-life',
-  `with newest as (select * from era order by number desc limit 1)
-   insert into era (number, system_identifier, timeline)
-   select greatest(number, (select coalesce(max(era), 0) from event)) + 1, system_identifier, timeline from newest
+  `insert into era (number, system_identifier, timeline)
+   select greatest(number, (select max(era) from event), $1) + 1, system_identifier, timeline
+   from era order by number desc limit 1
    returning number`,
 );
 const BEHIND_ALL = statement(
   'restore-sequence',
   `select setval(pg_get_serial_sequence('event', 'position'), greatest((select coalesce(max(position), 1) from event), 1))`,
 );
+const NEXT = statement(
+  'restore-next',
+  `select era, tx::text, position, topic, key from event where (era, tx, position) > ($1, $2::xid8, $3)
+   order by event.era, event.tx, event.position limit $4`,
+);
+type Next = FeedPosition & { readonly topic: string; readonly key: string };
 const CHECKPOINT = statement(
   'restore-checkpoint',
   `update relay set revision = revision + 1, era = $1, tx = $2::xid8, position = $3, seen_life = null,
@@ -93,23 +108,22 @@ export const isRunning = async (session: Session, service: string): Promise<bool
 export const restoreFromBus = async (
   session: Session,
   eventsOfBus: EventsOfBus,
-  progress: (step: 'look' | 'insert', events: number) => void,
+  progress: (step: 'look' | 'insert' | 'match', events: number) => void,
 ): Promise<RestoreReport> => {
   const found = await look(session, eventsOfBus, (events) => progress('look', events));
+  await openNewLife(session, found.newestEra); // first: whatever is written after a run that was broken off comes after it
   let inserted = 0;
   if (found.missing > 0)
     for await (const events of inPieces(eventsOfBus())) {
       inserted += (await session.query(INSERT, [JSON.stringify(events.map(asRow))])).count;
       progress('insert', inserted);
     }
+  const { position: at, lanes } = await match(session, found.ends, (events) => progress('match', events));
   await session.query('begin');
-  await session.query(NEW_LIFE);
   await session.query(BEHIND_ALL);
-  const { era, tx, position } = found.end;
-  await session.query(CHECKPOINT, [era, tx, position]);
+  await session.query(CHECKPOINT, [at.era, at.tx, at.position]);
   await session.query(NO_LANES);
-  const lanes = [...found.lanes.values()].map(({ topic, lane, at }) => ({ topic, lane, ...at }));
-  await session.query(LANES, [JSON.stringify(lanes)]);
+  await session.query(LANES, [JSON.stringify([...lanes.values()])]);
   await session.query('commit');
   return { onBus: found.count, inserted, streams: [...found.versions.keys()] };
 };
@@ -117,17 +131,16 @@ export const restoreFromBus = async (
 type Found = {
   readonly count: number;
   readonly missing: number;
-  /** The bus's last event, and that of each lane. */
-  readonly end: FeedPosition;
-  readonly lanes: ReadonlyMap<string, Pick<Delivery, 'topic' | 'lane' | 'at'>>;
+  readonly newestEra: number;
+  /** The bus's last event of each lane. */
+  readonly ends: ReadonlyMap<string, FeedPosition>;
   /** Of each stream the versions that are not in the store. */
   readonly versions: ReadonlyMap<string, readonly number[]>;
 };
 
 const look = async (session: Session, eventsOfBus: EventsOfBus, progress: (events: number) => void): Promise<Found> => {
-  let [count, missing] = [0, 0];
-  let end = FEED_START;
-  const lanes = new Map<string, Pick<Delivery, 'topic' | 'lane' | 'at'>>();
+  let [count, missing, newestEra] = [0, 0, 0];
+  const ends = new Map<string, FeedPosition>();
   const versions = new Map<string, number[]>();
   for await (const events of inPieces(eventsOfBus())) {
     const asked = events.map(({ envelope: { id, stream, version } }, n) => ({ n, id, stream, version }));
@@ -144,14 +157,49 @@ const look = async (session: Session, eventsOfBus: EventsOfBus, progress: (event
       versions.set(stream, [...(versions.get(stream) ?? []), version]);
     }
     for (const { topic, lane, at } of events) {
-      lanes.set(laneName(topic, lane), { topic, lane, at });
-      if (comparePositions(at, end) > 0) end = at;
+      ends.set(laneName(topic, lane), at);
+      newestEra = Math.max(newestEra, at.era);
     }
     count += events.length;
     progress(count);
   }
   await refuseGaps(session, versions);
-  return { count, missing, end, lanes, versions };
+  return { count, missing, newestEra, ends, versions };
+};
+
+/** An era after those of this cluster, of the store, and of the bus. */
+const openNewLife = async (session: Session, newestOnBus: number): Promise<void> => {
+  await session.query(THIS_CLUSTER);
+  const { rows } = await session.query<{ number: number }>(NEW_LIFE, [newestOnBus]);
+  if (rows.length !== 1) throw new Error('the store opened no new era');
+};
+
+type LaneEnd = FeedPosition & { readonly topic: string; readonly lane: number };
+/**
+ * The last place up to which the bus has all that the store has, and the last event of each lane there. Of a lane the bus
+ * keeps nothing without what is before it, so that its last event tells. By the lanes that the relay goes by: see readFeed.
+ */
+const match = async (
+  session: Session,
+  ends: Found['ends'],
+  progress: (events: number) => void,
+): Promise<{ readonly position: FeedPosition; readonly lanes: ReadonlyMap<string, LaneEnd> }> => {
+  const lanes = new Map<string, LaneEnd>();
+  let [position, count] = [FEED_START, 0];
+  for (;;) {
+    const { era, tx, position: after } = position;
+    const { rows } = await session.query<Next>(NEXT, [era, tx, after, AT_A_GLANCE]);
+    for (const { topic, key, ...at } of rows) {
+      const lane = laneOf(key);
+      const name = laneName(topic, lane);
+      if (comparePositions(at, ends.get(name) ?? FEED_START) > 0) return { position, lanes };
+      position = at;
+      lanes.set(name, { topic, lane, ...at });
+    }
+    if (rows.length === 0) return { position, lanes };
+    count += rows.length;
+    progress(count);
+  }
 };
 
 /** What comes back to a stream must go on from what it has. */

@@ -38,27 +38,40 @@ async function* streamsBehind(database: Database, model: InlineReadModel): Async
 
 /**
  * For a service whose store got events behind its back. A stream at a time, each in one commit: broken off and run again,
- * it goes on. Answers the reservations that could not be taken again; rejects where a commit is refused.
+ * it goes on. Who finds a value held by another only gives up its own, and comes again after all the others: by then it may
+ * be free. Answers the reservations that could not be taken again; rejects where a commit is refused.
  */
 export const deriveAgain = async (
   database: Database,
   { store, executor }: Pick<CommandKit, 'store' | 'executor'>,
   models: readonly InlineReadModel[],
 ): Promise<readonly TakenByOthers[]> => {
-  const others: TakenByOthers[] = [];
+  const commit = async (stream: string, parts: Pick<Commit, 'take' | 'release' | 'writes'>): Promise<void> => {
+    const { verdict } = await executor.commit({ appends: [], idempotency: undefined, ...parts });
+    if (verdict !== 'accepted') throw new Error(`${stream} could not be made anew: ${verdict}; run the command again`);
+  };
+  const load = async (model: InlineReadModel, stream: string) => {
+    const id = streamId(stream);
+    const { writes, holds, released: release } = model.derive(id, await store.load(stream));
+    const held = await database.read<Held>(HELD, [JSON.stringify(holds)]);
+    const holderOf = new Map(held.map(({ scope, value, holder }) => [`${scope} ${value}`, holder]));
+    const take = holds.filter(({ scope, value }) => !holderOf.has(`${scope} ${value}`));
+    const others = holds.filter(({ scope, value }) => (holderOf.get(`${scope} ${value}`) ?? id) !== id);
+    return { parts: { take, release, writes }, others: others.map(({ scope }) => ({ id, scope })) };
+  };
+
+  const waiting: { readonly model: InlineReadModel; readonly stream: string }[] = [];
   for (const model of models)
     for await (const stream of streamsBehind(database, model)) {
-      const id = streamId(stream);
-      const { writes, holds } = model.derive(id, await store.load(stream));
-      const held = await database.read<Held>(HELD, [JSON.stringify(holds)]);
-      const holderOf = new Map(held.map(({ scope, value, holder }) => [`${scope} ${value}`, holder]));
-      const take = holds.filter(({ scope, value }) => !holderOf.has(`${scope} ${value}`));
-      for (const { scope, value } of holds)
-        if ((holderOf.get(`${scope} ${value}`) ?? id) !== id) others.push({ id, scope });
-      const commit: Commit = { appends: [], take, release: [], writes, idempotency: undefined };
-      const { verdict } = await executor.commit(commit);
-      if (verdict !== 'accepted')
-        throw new Error(`${stream} could not be made anew: ${verdict}; run the command again`);
+      const { parts, others } = await load(model, stream);
+      if (others.length > 0) waiting.push({ model, stream });
+      await commit(stream, others.length > 0 ? { take: [], release: parts.release, writes: [] } : parts);
     }
-  return others;
+  const taken: TakenByOthers[] = [];
+  for (const { model, stream } of waiting) {
+    const { parts, others } = await load(model, stream);
+    taken.push(...others);
+    await commit(stream, parts);
+  }
+  return taken;
 };
