@@ -53,21 +53,51 @@ export const applyTopics = async (
   }
 };
 
-/** Throws away what topics hold: they are there afterwards, empty and as they must be. Rejects with BrokerUnavailable. */
+/** It was taken away, and is there: somebody else makes it, and perhaps not as it must be. */
+class TopicThereAgain extends Error {
+  override readonly name = 'TopicThereAgain';
+  constructor(topic: string) {
+    super(
+      `${topic} is there again before it was made anew: does another process make topics just now (\`topics apply\`, ` +
+        '`npm start`)? End it, and run the command again',
+    );
+  }
+}
+
+/**
+ * Throws away what topics hold: they are there afterwards, empty and as they must be. Rejects with BrokerUnavailable, and
+ * with TopicThereAgain.
+ */
 export const emptyTopics = async (settings: KafkaSettings, specs: readonly TopicSpec[]): Promise<void> => {
   const admin = new Admin(clientOptions(settings, 'taskwire-topics'));
   try {
-    const existing = new Set(await asked(admin.listTopics({})));
-    const doomed = specs.map(({ name }) => name).filter((name) => existing.has(name));
-    if (doomed.length > 0) await asked(admin.deleteTopics({ topics: doomed }));
-    for (const spec of specs) while (!(await make(admin, spec))) await sleep(SWEPT); // its name is taken for a moment
+    for (const { name } of specs) await remove(admin, name);
+    for (const spec of specs) await makeAnew(admin, spec);
   } finally {
     await admin.close().catch(() => undefined); // all that was asked is answered
   }
 };
-const SWEPT = 200;
 
-/** False where another process made it just now. */
+/** Not asked which there are: a broker may not have heard yet of one that was made just now. */
+const remove = async (admin: Admin, name: string): Promise<void> => {
+  try {
+    await admin.deleteTopics({ topics: [name] });
+  } catch (error) {
+    if (!isProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) await asked(Promise.reject(error));
+  }
+};
+/** Its name is taken for a moment yet. */
+const makeAnew = async (admin: Admin, spec: TopicSpec): Promise<void> => {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    if (await make(admin, spec)) return;
+    await sleep(SWEPT);
+  }
+  throw new TopicThereAgain(spec.name);
+};
+const SWEPT = 200;
+const MOST_TRIES = 50;
+
+/** False where it is there: another process made it just now, or it is not gone yet. */
 const make = async (admin: Admin, spec: TopicSpec): Promise<boolean> => {
   const { name, partitions, replicas } = spec;
   const configs = [...configsOf(spec)].map(([key, value]) => ({ name: key, value }));
