@@ -163,19 +163,22 @@ kafka.describe('on Apache Kafka', () => {
   });
 
   test('a store that was lost wholly comes back from the broker alone: people find what was theirs, and nobody is told again', async () => {
-    postgres = await startEmbeddedPostgres({ dataDir: await bed.folder('store'), report: () => undefined });
-    const { host, port, user, password } = postgres.connection;
-    const env = {
-      DATA_DIR: await bed.folder(),
-      DB_HOST: host,
-      DB_PORT: String(port),
-      DB_USER: user,
-      DB_PASSWORD: password,
+    const data = await bed.folder();
+    // On a server of their own, which goes with its disk: the next one numbers its transactions from the beginning.
+    const disk = await bed.folder('tasks');
+    const openDisk = () => startEmbeddedPostgres({ dataDir: disk, report: () => undefined });
+    postgres = await openDisk();
+    const env = () => ({
+      DATA_DIR: data,
+      TASK_DB_HOST: String(postgres?.connection.host),
+      TASK_DB_PORT: String(postgres?.connection.port),
+      TASK_DB_USER: String(postgres?.connection.user),
+      TASK_DB_PASSWORD: String(postgres?.connection.password),
       KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
       KAFKA_TOPIC_PARTITIONS: '4',
-    };
+    });
     const run = async (...args: readonly string[]) => {
-      const command = bed.taskwire(args, { env });
+      const command = bed.taskwire(args, { env: env() });
       const { code } = await command.exit;
       return { code, said: command.output() };
     };
@@ -185,21 +188,22 @@ kafka.describe('on Apache Kafka', () => {
     };
 
     const asOwner = async (query: string) => {
-      const owner = new pg.Client({ host, port, user, password, database: 'taskwire' });
+      const owner = new pg.Client({ ...postgres?.connection, database: 'taskwire' });
       await owner.connect();
       return owner
         .query(query)
         .then(({ rows }) => rows)
         .finally(() => owner.end());
     };
-    /** The task service’s schema with all that is in it goes, and is made anew. */
     const loseTasks = async () => {
-      await asOwner('drop schema task_service cascade');
+      await postgres?.stop();
+      await rm(disk, { recursive: true });
+      postgres = await openDisk();
       expect(await run('migrate')).toMatchObject({ code: 0 });
     };
     const DUE = 'select * from task_service.schedule order by id';
 
-    const first = await bed.start({ env });
+    const first = await bed.start({ env: env() });
     const dora = await signUp(first, 'dora');
     const write = (server: Server, method: string, path: string, body: object = {}) =>
       call(server, `/api/v1/${path}`, { token: dora, method, body });
@@ -241,7 +245,7 @@ kafka.describe('on Apache Kafka', () => {
       expect(await run('projections', 'verify', name)).toMatchObject({ code: 0 });
 
     expect(await asOwner(DUE)).toEqual(due);
-    const second = await bed.start({ env });
+    const second = await bed.start({ env: env() });
     expect(await seen(second)).toEqual(before);
     await write(second, 'POST', `tasks/${cake.id}/complete`);
     await write(second, 'POST', 'tasks', { title: 'from now on' });
