@@ -212,6 +212,7 @@ describe('one worker', () => {
   let wire: Awaited<ReturnType<typeof openProxy>>;
   let kit: ServiceKit;
   let deliver: ReturnType<typeof deliverMail>;
+  let ports: Parameters<typeof deliverMail>[0];
   const failPoints: string[] = [];
   const lines: string[] = [];
   beforeAll(async () => {
@@ -221,15 +222,17 @@ describe('one worker', () => {
     wire = await openProxy(database.address);
     const where = { address: wire.address, keysAddress: database.address, masterKey: 'm'.repeat(32) };
     kit = openServiceKit({ ...NOTIFICATION_SERVICE, ...where });
-    deliver = deliverMail({
+    ports = {
       ...kit,
       transport: createSmtpTransport(`smtp://127.0.0.1:${server.port}`),
       from: senderOf('Taskwire <no-reply@tasks.example.org>'),
       home: 'https://tasks.example.org',
+      lease: LEASE,
       failPoint: (name) => failPoints.push(name),
       logger: createLogger('info', { write: (line) => void lines.push(line) }),
       stopping: new AbortController().signal,
-    });
+    };
+    deliver = deliverMail(ports);
   });
   afterEach(() => server.behave(undefined));
   afterAll(async () => {
@@ -314,6 +317,21 @@ describe('one worker', () => {
     await deliver(theirs);
     expect(await told(id)).toEqual(['requested', 'sent']);
     expect(arrived(id)).toHaveLength(1);
+  });
+
+  test('ends its attempt half a lease after it began, however long it read before', async () => {
+    const { id, recipientId } = await request();
+    await know(recipientId);
+    const claimed = await claim(id);
+    server.behave({ kind: 'waits', ms: 10_000 });
+    const reading = database.sql(`do $$ begin lock table person; perform pg_sleep(1.2); end $$`);
+    await pause(200);
+    const began = performance.now();
+    await deliverMail({ ...ports, lease: 4_000 })(claimed);
+    expect(performance.now() - began).toBeGreaterThan(1_900);
+    expect(performance.now() - began).toBeLessThan(2_600);
+    expect(await told(id)).toEqual(['requested', 'attempted']);
+    await reading;
   });
 
   test('that lost it while it sent settles nothing: the twin has the same Message-ID', async () => {

@@ -17,6 +17,7 @@ const RELEASE = statement(
 );
 const LEASE = 10_000;
 const RENEW = 3_000;
+const LOOK = 500;
 
 /**
  * Who reads for a consumer, or carries a feed to the broker. It runs out 10 s after its holder was last heard of; one that ends far ahead was
@@ -28,7 +29,7 @@ export const leaseOf = (database: Database, { consumer, source }: Post): Lease =
   let asked = Number.NEGATIVE_INFINITY;
   return {
     acquire: async () => {
-      if (held && performance.now() - asked < RENEW) return true;
+      if (performance.now() - asked < (held ? RENEW : LOOK)) return held; // each try locks the row that all want
       held = (await database.write(ACQUIRE, [consumer, source, holder, LEASE])).length > 0;
       asked = performance.now();
       return held;

@@ -34,8 +34,9 @@ export class StatementFault extends Error {
 export const EXPECTATION_MISSED = 'TW001';
 
 // 08 connection, 53 resources (connections, memory, disk), 57 operator (shutdown, crash, cancelled), 58 I/O,
-// 25P03/25P04 transaction timeouts, 40 serialization and deadlock, 55P03 lock timeout, 25006 a server that became read-only.
-const UNAVAILABLE = /^(08|40|53|57|58)|^(25P03|25P04|55P03|25006)$/;
+// 25P03/25P04 transaction timeouts, 40 serialization and deadlock, 55P03 lock timeout, 25006 a server that became read-only,
+// 55000 one that is in recovery still, asked where its log stands.
+const UNAVAILABLE = /^(08|40|53|57|58)|^(25P03|25P04|55P03|25006|55000)$/;
 const CONNECTION_ENDED = /^(08|57P)/;
 const FAULT = /^(22|23|TW)/;
 /** The messages and codes with which node-postgres and sockets say that there is no connection (any more). */

@@ -17,6 +17,9 @@ test('of a driver’s error a person is told its name, code and place, and none 
   );
   expect(errorInWords(classifyError(ofDriver({ code: '22P02' })))).toBe('StatementFault 22P02: error 22P02');
   expect(errorInWords(classifyError(ofDriver({ code: '57P03' })))).toBe('DatabaseUnavailable: error 57P03');
+  expect(errorInWords(classifyError(ofDriver({ code: '55000' }))), 'a replica that is no primary yet').toBe(
+    'DatabaseUnavailable: error 55000',
+  );
   expect(errorInWords(ofDriver({ code: '42501', table: 'event' }))).toBe('error 42501 event');
 });
 

@@ -45,7 +45,8 @@ export const openNotificationService = async (opening: Opening<'masterKey'>): Pr
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL: home } = config;
   const transport = SMTP_URL === undefined ? createMailboxTransport(database) : createSmtpTransport(SMTP_URL);
   const stopping = new AbortController();
-  const run = deliverMail({ ...kit, transport, from: senderOf(MAIL_FROM), home, logger, stopping: stopping.signal });
+  const from = senderOf(MAIL_FROM);
+  const run = deliverMail({ ...kit, transport, from, home, lease: LEASE, logger, stopping: stopping.signal });
   const work = { streamPrefix: mails.streamPrefix, lease: LEASE, atOnce: MAILS_AT_ONCE, run };
   let worker: Worker | undefined;
 

@@ -38,6 +38,8 @@ export type DeliverPorts = {
   readonly from: Sender;
   /** Where this installation is: what links lead to, and whose Message-IDs these are. */
   readonly home: string;
+  /** ms for which a mail is claimed; half of it at least is left when it is begun. */
+  readonly lease: number;
   readonly failPoint: (name: string) => void;
   readonly logger: Logger;
   /** Given when the process stops: nothing is waited for any more. */
@@ -45,8 +47,6 @@ export type DeliverPorts = {
 };
 
 const ACTOR = 'notification-service';
-/** ms an attempt may take: less than half the lease, with which it may begin. */
-const ATTEMPT = 12_000;
 export const LEASE = 25_000;
 /** Claims in a row of which none was settled: a mail that kills its worker again and again is given up. */
 export const MOST_CLAIMS = 20;
@@ -67,7 +67,7 @@ export const deliverMail =
 
     const requested = birth.event;
     await traced('job mail', { kind: 'consumer', parent: newest.metadata.traceparent }, async (span) => {
-      const outcome = await attempt(ports, claim, requested, span);
+      const outcome = await attempt(ports, claim, requested, span, began + ports.lease / 2);
       if (outcome === 'not-ours') return;
       span.set({ 'taskwire.outcome': outcome.kind });
       if (outcome.kind === 'accepted') ports.failPoint('after-smtp');
@@ -89,11 +89,13 @@ const notDue = async (
   await executor.commit({ appends, writes: [right, release], take: [], release: [], idempotency: undefined });
 };
 
+/** `end`: by performance.now(), when it is over; later somebody else may be at it. What it reads first may be slow. */
 const attempt = async (
   { database, transport, from, home }: DeliverPorts,
   claim: Claim,
   { data: { recipientId, rule, params } }: NotificationRequested,
   { traceparent: parent }: Span,
+  end: number,
 ): Promise<AttemptOutcome | 'not-ours'> => {
   if (claim.claims > MOST_CLAIMS) return { kind: 'abandoned', code: 'worker-lost' };
   const person = await findPerson(database, recipientId);
@@ -104,9 +106,10 @@ const attempt = async (
   const messageId = messageIdOf(claim.id as NotificationId, home); // a stream's name was made from it
   if (!(await claim.isHeld())) return 'not-ours';
   const { provider } = transport;
+  const left = AbortSignal.timeout(Math.max(1, Math.floor(end - performance.now())));
   try {
     await traced('send mail', { kind: 'client', parent, attributes: { 'taskwire.mail.provider': provider } }, () =>
-      transport.send({ messageId, from, to, ...letter }, AbortSignal.timeout(ATTEMPT)),
+      transport.send({ messageId, from, to, ...letter }, left),
     );
     return { kind: 'accepted', provider };
   } catch (error) {
