@@ -168,7 +168,7 @@ describe('connections that are cut while requests run', () => {
        where datname = current_database() and application_name like 'taskwire %'`,
     );
 
-  test('cost some requests a 503, none a 500, and lose or double no task', async () => {
+  test('cost a request a 503 at the most, never a 500, and lose or double no task', async () => {
     const answers: Answer[] = [];
     const titles = new Map<string, Answer>();
     let running = true;
