@@ -1,8 +1,8 @@
 /** How the product is, as the gateway sees it: its own view of each service, and what each says of its parts. */
 
 import Type, { type Static } from 'typebox';
-import { oneLook } from '#platform/http/health.ts';
 import type { HttpApp } from '#platform/http/server.ts';
+import { oneLook } from '#platform/lifecycle/one-look.ts';
 import { createValidator } from '#platform/schema/validator.ts';
 import { askJson, onOurOwn } from './ask-json.ts';
 import type { Upstreams } from './relay.ts';

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { createTokenVerifier } from '../auth/tokens.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { type HealthCheck, oneLook, serveHealth } from './health.ts';
+import { type HealthCheck, serveHealth } from './health.ts';
 import { createHttpApp, type HttpApp } from './server.ts';
 
 let http: HttpApp | undefined;
@@ -12,16 +12,6 @@ const open = async (check: HealthCheck): Promise<HttpApp> => {
   return http;
 };
 afterEach(() => http?.close());
-
-test('of a thousand who ask at once one looks for all', async () => {
-  let looks = 0;
-  const ask = oneLook(async () => {
-    looks += 1;
-    return looks;
-  });
-  expect(new Set(await Promise.all(Array.from({ length: 1_000 }, ask)))).toEqual(new Set([1]));
-  expect(await ask(), 'and of those who come later another').toBe(2);
-});
 
 test('however many ask, a part is looked at twenty times a second at the most', async () => {
   let looks = 0;

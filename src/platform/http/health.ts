@@ -1,5 +1,5 @@
 /** How a process says how it is. Parts answer for themselves; what they say to the outside names no address. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { oneLook } from '../lifecycle/one-look.ts';
 import type { HttpApp } from './server.ts';
 
 type PartHealth = {
@@ -13,24 +13,6 @@ export type HealthCheck = () => Promise<PartHealth>;
 export type HealthChecks = Readonly<Record<string, HealthCheck>>;
 
 const PATIENCE = 1_000;
-/** ms between the beginnings of two looks: anybody may ask, as often as they like. */
-const APART = 50;
-
-/** One look at a time for all who ask. Each is answered by one that began after they asked. */
-export const oneLook = <T>(look: () => Promise<T>): (() => Promise<T>) => {
-  let free: Promise<unknown> = Promise.resolve();
-  let next: Promise<T> | undefined;
-  return () => {
-    next ??= free.then(() => {
-      next = undefined;
-      const looking = look();
-      free = Promise.allSettled([looking, pause(APART, undefined, { ref: false })]);
-      return looking;
-    });
-    return next;
-  };
-};
-
 /** `notServing` says why the process serves nobody just now, beyond what its parts say: it waits for something, or stops. */
 export const serveHealth = (app: HttpApp, parts: HealthChecks, notServing: () => string | undefined): void => {
   const checks: HealthChecks = Object.fromEntries(Object.entries(parts).map(([name, check]) => [name, oneLook(check)]));
