@@ -50,12 +50,7 @@ const assemble = async (
         exit.resolve({ code: null, signal: name }),
       );
   };
-  const reaches = async (service: string): Promise<boolean> => {
-    const answer = await asking(url)('GET', '/health').catch(() => undefined); // it may be the gateway that is away
-    const parts = answer?.body?.parts as Parts | undefined;
-    const { copies = [] } = parts?.[`gateway.${service}`] ?? {};
-    return copies.some(({ ready, breaker }) => ready && breaker === 'closed');
-  };
+  const reaches = async (service: string): Promise<boolean> => (await copiesReached(url, service)) > 0;
   await Promise.all(Object.keys(posts).map((name) => begin(name)));
   const services = new Set(Object.values(posts).map(({ part }) => part));
   for (const service of services)
@@ -85,6 +80,13 @@ const assemble = async (
   };
 };
 
+/** To how many copies of a service a gateway sends requests; none where it is away itself. */
+export const copiesReached = async (gateway: string, service: string): Promise<number> => {
+  const answer = await asking(gateway)('GET', '/health').catch(() => undefined);
+  const parts = answer?.body?.parts as Parts | undefined;
+  const { copies = [] } = parts?.[`gateway.${service}`] ?? {};
+  return copies.filter(({ ready, breaker }) => ready && breaker === 'closed').length;
+};
 type Copy = { readonly ready: boolean; readonly breaker: string };
 type Parts = Readonly<Record<string, { readonly copies?: readonly Copy[] } | undefined>>;
 const fail = (why: string): never => {

@@ -1,13 +1,13 @@
 /** All services and the gateway, two copies of each, are stopped and begun again copy by copy under load: nobody notices. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, asking, newPerson, PASSWORD } from '../../e2e/support/client.ts';
+import { type Answer, newPerson, PASSWORD } from '../../e2e/support/client.ts';
 import { freePort } from '../../support/free-port.ts';
 import { REDIS, startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, control, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
 import { distributed } from '../kit/world.ts';
-import { type Company, type Post, staffed } from '../load/company.ts';
+import { type Company, copiesReached, type Post, staffed } from '../load/company.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
 import { failuresOf } from '../load/writers.ts';
@@ -44,17 +44,10 @@ const twoOfEach = async () => {
   };
 };
 
-type Health = Readonly<Record<string, { readonly copies?: readonly Copy[] } | undefined>>;
-type Copy = { readonly ready: boolean; readonly breaker: string };
 /** Both gateways would send requests to both copies of every service. */
 const isWhole = async (gateways: readonly string[]): Promise<boolean> => {
-  const seen = await Promise.all(gateways.map((url) => asking(url)('GET', '/health').catch(() => undefined)));
-  const copies = seen.flatMap((answer) => {
-    const parts = answer?.body?.parts as Health | undefined;
-    return SERVICES.flatMap((service) => parts?.[`gateway.${service}`]?.copies ?? []);
-  });
-  const asked = copies.filter(({ ready, breaker }) => ready && breaker === 'closed');
-  return asked.length === gateways.length * SERVICES.length * 2;
+  const asked = gateways.flatMap((url) => SERVICES.map((service) => copiesReached(url, service)));
+  return (await Promise.all(asked)).every((copies) => copies === 2);
 };
 
 /** People who read and write at every service all the time, without keys: nothing of theirs may be asked again. */
