@@ -30,6 +30,14 @@ test('what is looked up is told, until it is not looked up any more', async () =
   expect(after.filter((line) => line.startsWith(BACKLOG) || line.includes('quick'))).toEqual([]);
 });
 
+test('one that came is told at once, however fresh the figures are, and one that went is not', async () => {
+  await figures();
+  collector('come', () => []);
+  expect(await exposition()).toContain(up('come', 1));
+  stops.splice(0)[0]?.();
+  expect(await exposition()).not.toContain('collector="come"');
+});
+
 test('what fails, or takes longer than a second, is missing and said to be; the rest is told', async () => {
   let late = false;
   collector('broken', () => Promise.reject(new Error('away')));

@@ -14,14 +14,21 @@ const DEADLINE = 1_000;
 const FRESH = 1_000;
 
 const collectors = new Map<symbol, { readonly name: string; readonly collect: Collector }>();
-/** From now on asked when somebody asks for /metrics, under a name that several may share; until the answer is called. */
+let last: { readonly at: number; readonly text: Promise<string> } | undefined;
+
+/**
+ * From now on asked when somebody asks for /metrics, under a name that several may share; until the answer is called.
+ * What was told before either no longer counts: it says nothing of one that came, and too much of one that went.
+ */
 export const collecting = (name: string, collect: Collector): (() => void) => {
   const key = Symbol(name);
   collectors.set(key, { name, collect });
-  return () => void collectors.delete(key);
+  last = undefined;
+  return () => {
+    collectors.delete(key);
+    last = undefined;
+  };
 };
-
-let last: { readonly at: number; readonly text: Promise<string> } | undefined;
 
 /** All figures of this process in Prometheus' text format, no older than a second. */
 export const exposition = (): Promise<string> => {
