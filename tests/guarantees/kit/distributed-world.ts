@@ -20,12 +20,19 @@ const SERVICES = ['user', 'task', 'notification'] as const;
 export const distributedWorld = (): DistributedWorld => {
   const bed = productBed();
   const stops: (() => Promise<unknown>)[] = [];
-  let spare: EmbeddedPostgres | undefined;
+  let spare: Database | undefined;
 
-  const openServer = async (folder: string): Promise<EmbeddedPostgres> => {
-    const server = await startEmbeddedPostgres({ dataDir: folder, report: () => undefined });
+  const openServer = async (folder: string): Promise<Database> => {
+    const open = () => startEmbeddedPostgres({ dataDir: folder, report: () => undefined });
+    let server = await open();
     stops.push(() => server.stop());
-    return server;
+    return {
+      connection: server.connection,
+      stop: () => server.stop(),
+      begin: async () => {
+        server = await open();
+      },
+    };
   };
   const clear = async (): Promise<void> => {
     await bed.end();
@@ -37,11 +44,11 @@ export const distributedWorld = (): DistributedWorld => {
     topology: 'distributed',
     install: async (env = {}, { brokers = 1, isBare = false } = {}) => {
       const folder = await bed.folder();
-      const [server, cluster] = await Promise.all([openServer(path.join(folder, 'database')), startKafka(brokers)]);
+      const [database, cluster] = await Promise.all([openServer(path.join(folder, 'database')), startKafka(brokers)]);
       stops.push(() => cluster.stop());
       const installation = await installationOn(
         bed,
-        { folder, server, cluster },
+        { folder, database, cluster },
         { KAFKA_TOPIC_REPLICAS: String(brokers), ...env },
       );
       if (!isBare) await furnish(installation);
@@ -61,15 +68,16 @@ export const distributedWorld = (): DistributedWorld => {
   };
 };
 
-type Infrastructure = { readonly folder: string; readonly server: EmbeddedPostgres; readonly cluster: Cluster };
+type Database = DistributedInstallation['database'] & Pick<EmbeddedPostgres, 'connection'>;
+type Infrastructure = { readonly folder: string; readonly database: Database; readonly cluster: Cluster };
 
 const installationOn = async (
   bed: ReturnType<typeof productBed>,
-  { folder, server, cluster }: Infrastructure,
+  { folder, database, cluster }: Infrastructure,
   common: Readonly<Record<string, string>>,
 ): Promise<DistributedInstallation> => {
-  const { host, port, user, password } = server.connection;
-  const address = { ...server.connection, database: 'taskwire' };
+  const { host, port, user, password } = database.connection;
+  const address = { ...database.connection, database: 'taskwire' };
   const secret = () => randomBytes(32).toString('base64url');
   const env = {
     DB_HOST: host,
@@ -133,6 +141,7 @@ const installationOn = async (
     address: async () => address,
     postmaster: () => until('a database', () => postmasterOf(path.join(folder, 'database'))),
     cluster,
+    database,
   };
 };
 

@@ -33,6 +33,8 @@ export type DistributedInstallation = Installation & {
   /** Where its gateway answers, when it runs. */
   readonly url: string;
   readonly cluster: Cluster;
+  /** Its PostgreSQL server, to be away for a while. */
+  readonly database: { stop(): Promise<void>; begin(): Promise<void> };
 };
 type Kit<Topology extends string, Installed> = {
   readonly topology: Topology;

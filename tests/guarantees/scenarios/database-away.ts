@@ -1,10 +1,11 @@
-/** The database is killed, frozen, cut off or full under a running server, which outlives it. */
+/** The database is killed, stopped, frozen, cut off or full under a running server, which outlives it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { asking } from '../../e2e/support/client.ts';
 import { signalAll, withChildren } from '../../e2e/support/processes.ts';
 import { CUT, takeAllConnections } from '../../support/sql.ts';
 import { until } from '../../support/until.ts';
 import { atLeast, atMost, type Bounds, type Figures, NONE, scenario } from '../kit/scenario.ts';
+import { distributed } from '../kit/world.ts';
 import { NAIVE_SERVER_ENDED, naiveServerSlow, startNaiveServer } from '../load/naive-server.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial, type Under } from '../load/trial.ts';
@@ -59,6 +60,31 @@ export const databaseKilled = scenario('database-killed', {
       },
     }),
   bounds: (form) => ({ ...BOUNDED, ...NAIVE_SERVER_ENDED, kills: atLeast(MURDERS[form]) }),
+  controls: [],
+});
+
+const STOPPED = { short: 8_000, full: 60_000 };
+export const databaseStopped = scenario('database-stopped', {
+  promise:
+    'a database server that is away for a minute costs every process 503 within 5 s, and nothing 10 s after its return',
+  topologies: ['distributed'], // the one process ends with its own
+  run: async (stage) => {
+    const installation = await distributed(stage.world).install();
+    return trial(stage, {
+      installation,
+      meanwhile: async (under) => {
+        const naive = await startNaiveServer(stage, installation);
+        await acknowledgedSince(under.writers);
+        await installation.database.stop();
+        await pause(STOPPED[stage.form]);
+        await installation.database.begin();
+        const again = await acknowledgedSince(under.writers, 15_000);
+        await pause(1_000); // under load once more
+        return { 'ms stopped': STOPPED[stage.form], ...(await costs(under, again)), ...(await naive.stop()) };
+      },
+    });
+  },
+  bounds: () => ({ ...BOUNDED, ...NAIVE_SERVER_ENDED }),
   controls: [],
 });
 

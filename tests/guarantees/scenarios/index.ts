@@ -3,7 +3,7 @@ import type { Scenario } from '../kit/scenario.ts';
 import { bounded } from './bounded.ts';
 import { brokerAway } from './broker-away.ts';
 import { clockJumps } from './clock-jumps.ts';
-import { connectionsCut, connectionsUsedUp, databaseFrozen, databaseKilled } from './database-away.ts';
+import { connectionsCut, connectionsUsedUp, databaseFrozen, databaseKilled, databaseStopped } from './database-away.ts';
 import { flapping } from './flapping.ts';
 import { frozenProcess } from './frozen-process.ts';
 import { fullDisk } from './full-disk.ts';
@@ -32,6 +32,7 @@ export const SCENARIOS: readonly Scenario[] = [
   idempotency,
   longWriters,
   databaseKilled,
+  databaseStopped,
   databaseFrozen,
   connectionsCut,
   connectionsUsedUp,
