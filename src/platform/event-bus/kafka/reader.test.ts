@@ -35,7 +35,10 @@ const holding = (...sizes: readonly (readonly number[])[]): { fetcher: Fetcher; 
 };
 
 /** How many records each slice has, until there are none left. */
-const slicesOf = async ({ fetcher, membership }: ReturnType<typeof holding>): Promise<readonly number[]> => {
+const slicesOf = async (
+  { fetcher, membership }: ReturnType<typeof holding>,
+  taken: (records: number) => void = () => undefined,
+): Promise<readonly number[]> => {
   const reader = openKafkaReader('note', [TOPIC], NOBODYS, fetcher, membership);
   let standing: Standing = { start: { era: 0, tx: '0', position: 0 }, cursors: new Map(), lanes: new Map() };
   const slices: number[] = [];
@@ -44,6 +47,7 @@ const slicesOf = async ({ fetcher, membership }: ReturnType<typeof holding>): Pr
     const { deliveries, strays = [], cursors } = await reader.next(standing);
     if (cursors.length === 0) return slices;
     slices.push(deliveries.length + strays.length);
+    taken(deliveries.length + strays.length);
     standing = { ...standing, cursors: cursorsAfter(standing, cursors) };
   }
 };
@@ -57,4 +61,27 @@ test('a slice holds no more than one commit can park', async () => {
 });
 test('a large record of one partition holds up no other for longer than a slice', async () => {
   expect(await slicesOf(holding([6 * MEGABYTE, 10], [6 * MEGABYTE, 10], [10]))).toEqual([2, 3]);
+});
+test('what waits to be handled is bounded, however fast brokers send', async () => {
+  const { fetcher, membership } = holding(Array(40).fill(MEGABYTE), Array(40).fill(MEGABYTE), Array(40).fill(MEGABYTE));
+  let sent = 0;
+  const fast: Fetcher = {
+    ...fetcher,
+    poll: async (spots, ms) => {
+      const came = await fetcher.poll(spots, ms);
+      return came.map(({ records, offset, ...spot }) => {
+        const eight = records.slice(0, 8);
+        sent += eight.length;
+        return { ...spot, offset, records: eight, next: offset + BigInt(eight.length) };
+      });
+    },
+  };
+  let handled = 0;
+  let most = 0;
+  const slices = await slicesOf({ fetcher: fast, membership }, (records) => {
+    most = Math.max(most, sent - handled);
+    handled += records;
+  });
+  expect(handled, slices.join()).toBe(120);
+  expect(most).toBeLessThan(32 + 3 * 8); // MB: enough, and what each broker sends at once
 });

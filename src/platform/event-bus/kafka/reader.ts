@@ -6,30 +6,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LANES } from '../../event-store/lane.ts';
 import type { BusReader, Lease } from '../bus.ts';
-import type { Delivery, Stray } from '../delivery.ts';
 import type { Standing } from '../lanes.ts';
 import type { Slice } from '../runner.ts';
 import { isProtocolError } from './client.ts';
-import { fromRecord } from './cloud-event.ts';
-import type { FetchedRecord, Fetcher, Spot, TopicShape } from './fetcher.ts';
+import type { Fetcher, Spot, TopicShape } from './fetcher.ts';
 import { type Membership, partName } from './membership.ts';
+import { type Ahead, bytesOf, takeSlice } from './slice.ts';
 
-/** A partition as far as it was fetched: what lies between a cursor and `next`. */
-type Ahead = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly id: string;
-  /** The cursor after which it begins; undefined = there is none yet. */
-  cursor: string | undefined;
-  records: readonly FetchedRecord[];
-  next: bigint;
-};
-
-const SLICE = 200;
-/** Bytes of a slice, above which the next record waits: one commit must be able to park all of it. */
-const LARGEST_SLICE = 8 * 1024 * 1024;
 /** Records of a partition that wait for their turn, above which no more of it are fetched. */
 const ENOUGH = 1_000;
+/** The same in bytes, of all partitions: each broker sends as much at once as a slice holds. */
+const ENOUGH_BYTES = 32 * 1024 * 1024;
 const WAIT = 500;
 const IDLE = 1_000;
 const TELL_EVERY = 5_000;
@@ -86,6 +73,7 @@ export const openKafkaReader = (
         id,
         cursor,
         records: [],
+        bytes: 0,
         next: known !== undefined && known > begin ? known : begin,
       });
     }
@@ -93,47 +81,31 @@ export const openKafkaReader = (
   };
 
   const fetch = async (): Promise<void> => {
-    const hungry = [...parts.values()].filter(({ records }) => records.length < ENOUGH);
-    const isFull = [...parts.values()].some(({ records }) => records.length > 0);
+    const all = [...parts.values()];
+    if (all.reduce((sum, { bytes }) => sum + bytes, 0) >= ENOUGH_BYTES) return;
+    const hungry = all.filter(({ records }) => records.length < ENOUGH);
+    const isFull = all.some(({ records }) => records.length > 0);
     const came = await fetcher.poll(hungry.map(spotOf), isFull ? 0 : WAIT);
     for (const { topic, partition, offset, records, next } of came) {
-      const ahead = parts.get(partName(topic, partition));
+      const name = partName(topic, partition);
+      const ahead = parts.get(name);
       if (ahead === undefined || ahead.next !== offset) continue; // asked for before the group, or the cursor, changed
-      ahead.records = [...ahead.records, ...records];
-      ahead.next = next;
+      const bytes = ahead.bytes + bytesOf(records);
+      parts.set(name, { ...ahead, records: [...ahead.records, ...records], bytes, next });
     }
   };
 
-  /** Of every partition that has something, a share each: one commit costs the same for one of them and for all. */
+  /** Who had a share goes to the end of the line. */
   const take = (): Slice => {
-    const full = [...parts].filter(([, { records }]) => records.length > 0).slice(0, alone > 0 ? 1 : undefined);
+    const waiting = [...parts.values()].filter(({ records }) => records.length > 0);
+    const { slice, rest } = takeSlice(source, waiting.slice(0, alone > 0 ? 1 : undefined));
     alone = Math.max(0, alone - 1);
-    const share = Math.ceil(SLICE / Math.max(1, full.length));
-    let size = 0;
-    const fits = (record: FetchedRecord): boolean => {
-      size += sizeOf(record);
-      return size <= LARGEST_SLICE;
-    };
-    const shares = full.flatMap(([name, ahead], n) => {
-      const within = ahead.records.slice(0, share);
-      const cut = within.findIndex((record) => !fits(record));
-      const taken = cut === -1 ? within : within.slice(0, n === 0 ? Math.max(1, cut) : cut);
-      if (taken.length === 0) return [];
-      parts.delete(name); // to the end of the line
+    for (const ahead of rest) {
+      const name = partName(ahead.topic, ahead.partition);
+      parts.delete(name);
       parts.set(name, ahead);
-      const from = ahead.cursor;
-      ahead.records = ahead.records.slice(taken.length);
-      ahead.cursor = `${ahead.id}:${(taken.at(-1)?.offset ?? 0n) + 1n}`;
-      const { topic, partition } = ahead;
-      const read = taken.map((record) => fromRecord(source, { topic, partition, ...record }, record));
-      return [{ read, cursor: { part: name, from, to: ahead.cursor } }];
-    });
-    const read = shares.flatMap((one) => one.read);
-    return {
-      deliveries: read.filter((one): one is Delivery => !isStray(one)),
-      strays: read.filter(isStray),
-      cursors: shares.map(({ cursor }) => cursor),
-    };
+    }
+    return slice;
   };
 
   return {
@@ -174,9 +146,6 @@ export const openKafkaReader = (
   };
 };
 
-const sizeOf = ({ value, headers }: FetchedRecord): number =>
-  headers.reduce((sum, [name, text]) => sum + (name?.length ?? 0) + (text?.length ?? 0), value?.length ?? 0);
-const isStray = (one: Delivery | Stray): one is Stray => 'kind' in one;
 const spotOf = ({ topic, partition, next }: Ahead): Spot => ({ topic, partition, offset: next });
 const partOf = (name: string) => {
   const cut = name.lastIndexOf('/');
