@@ -52,9 +52,6 @@ export type Relay = {
   stop(): Promise<void>;
 };
 
-const SMALLEST_SLICE = 250;
-/** Characters of data in a slice above which the next one shall hold fewer events. */
-const MUCH = 4_000_000;
 const OTHERS_TURN = 1_000;
 /** ms for what is under way at a stop; a send to a broker that hangs takes longer. */
 const LAST_SEND = 4_000;
@@ -162,7 +159,6 @@ const portsOf = (
   failPoint: (name: string) => void,
 ): RelayPorts => {
   const patience = createPatience(committed.listen());
-  let limit = SMALLEST_SLICE;
   let stored = FEED_START;
   return {
     leads: async () => {
@@ -179,12 +175,9 @@ const portsOf = (
     },
     feed: async (after) => {
       // What is private to the service too: the broker keeps it for the day when the store is lost.
-      const events = await readFeed(database, after, limit);
+      const events = await readFeed(database, after, LARGEST_SLICE);
       if (events.length === 0) await patience.wait();
       else patience.reset();
-      const size = events.reduce((sum, { envelope }) => sum + envelope.data.length, 0);
-      if (size > MUCH) limit = Math.max(1, Math.floor(limit / 4));
-      else if (events.length === limit) limit = Math.min(LARGEST_SLICE, limit * 2);
       return events;
     },
     send: async (deliveries) => {
