@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { backoff, CLOSED, counted, isOpen } from './parking.ts';
+import { backoff, counted, type Intake, TAKING } from './parking.ts';
 
 const failed = { cause: 'failed', error: 'x' } as const;
 
@@ -19,16 +19,17 @@ describe('a parked key is tried again', () => {
 });
 
 describe('a consumer is taken for broken', () => {
+  const kindAfter = (...minutes: readonly (readonly [now: number, events: number, parked: number])[]): string =>
+    minutes.reduce<Intake>((intake, one) => (intake.kind === 'taking' ? counted(intake, ...one) : intake), TAKING).kind;
   test('when more than 20 keys and more than 5 % of the events of a minute fail', () => {
-    expect(isOpen(counted(CLOSED, 1, 20, 20), 2)).toBe(false);
-    expect(isOpen(counted(CLOSED, 1, 21, 21), 2)).toBe(true);
-    expect(isOpen(counted(CLOSED, 1, 1_000, 50), 2)).toBe(false);
-    expect(isOpen(counted(CLOSED, 1, 1_000, 51), 2)).toBe(true);
+    expect(kindAfter([1, 20, 20])).toBe('taking');
+    expect(kindAfter([1, 20, 20], [2, 1, 1])).toBe('stopped');
+    expect(kindAfter([1, 1_000, 50])).toBe('taking');
+    expect(kindAfter([1, 1_000, 51])).toBe('stopped');
   });
   test('not for what failed in other minutes', () => {
-    const first = counted(CLOSED, 100_000, 20, 20);
-    const second = counted(first, 170_000, 20, 20);
-    expect(isOpen(second, 170_000)).toBe(false);
-    expect(isOpen(counted(second, 170_001, 1, 1), 170_002)).toBe(true);
+    expect(kindAfter([100_000, 20, 20], [159_999, 1, 1])).toBe('stopped');
+    expect(kindAfter([100_000, 20, 20], [160_000, 20, 20])).toBe('taking');
+    expect(kindAfter([100_000, 20, 20], [160_000, 20, 20], [160_001, 1, 1])).toBe('stopped');
   });
 });

@@ -22,25 +22,28 @@ export const backoff =
   };
 
 /**
- * Counts a minute of a consumer's life. One bad event is the event's fault; when more than 20 keys of a minute fail, and
- * more than 5 % of its events, the fault is most likely the consumer's: it stops taking new ones, for each would only be
- * parked too, and is tried again by what is parked already.
+ * Whether a consumer takes what is new, by a minute of its life. One bad event is the event's fault; when more than 20
+ * keys of a minute fail, and more than 5 % of its events, the fault is most likely the consumer's: new ones would only be
+ * parked too, so it is tried by what is parked already.
+ *
+ *   taking ──too much of a minute was parked──► stopped ──one parked key went well, or few are left──► taking
  */
-export type Breaker = { readonly since: number; readonly events: number; readonly parked: number };
-export const CLOSED: Breaker = { since: 0, events: 0, parked: 0 };
+export type Intake = Taking | { readonly kind: 'stopped' };
+export type Taking = {
+  readonly kind: 'taking';
+  readonly since: number;
+  readonly events: number;
+  readonly parked: number;
+};
+export const TAKING: Taking = { kind: 'taking', since: Number.NEGATIVE_INFINITY, events: 0, parked: 0 };
 const MINUTE = 60_000;
-export const KEYS = 20;
+/** So many parked keys are few. */
+export const FEW = 20;
 const SHARE = 0.05;
 
-/**
- * With so many more events handled and keys parked; a new minute begins with them once the last is over. `now` is in
- * ms.
- */
-export const counted = (breaker: Breaker, now: number, events: number, parked: number): Breaker =>
-  now - breaker.since >= MINUTE
-    ? { since: now, events, parked }
-    : { since: breaker.since, events: breaker.events + events, parked: breaker.parked + parked };
-
-/** Whether new events shall wait. It closes by itself when the minute is over. */
-export const isOpen = (breaker: Breaker, now: number): boolean =>
-  now - breaker.since < MINUTE && breaker.parked > Math.max(KEYS, SHARE * breaker.events);
+/** With so many more events handled and keys parked; a new minute begins with them once the last is over. `now` in ms. */
+export const counted = (taking: Taking, now: number, events: number, parked: number): Intake => {
+  const { since, ...minute } = now - taking.since < MINUTE ? taking : { ...TAKING, since: now };
+  const sum = { events: minute.events + events, parked: minute.parked + parked };
+  return sum.parked > Math.max(FEW, SHARE * sum.events) ? { kind: 'stopped' } : { kind: 'taking', since, ...sum };
+};

@@ -29,7 +29,7 @@ import {
   touch,
   withStrays,
 } from './lanes.ts';
-import { type Breaker, CLOSED, counted, isOpen, KEYS, PARKED_AT_ONCE } from './parking.ts';
+import { counted, FEW, type Intake, PARKED_AT_ONCE, TAKING, type Taking } from './parking.ts';
 
 export type Slice = {
   readonly deliveries: readonly Delivery[];
@@ -73,52 +73,36 @@ const LONGEST_PAUSE = 5_000;
 const TRIES = 20;
 const LOOK_AGAIN = 250;
 
-/**
- * Runs until `stopping`; never rejects. A consumer that fails at nearly everything stops taking what is new (see
- * parking.ts); it goes on once one of its parked keys went well, or when few of them are left.
- */
-export const runConsumer = async (world: RunnerPorts, stopping: () => boolean): Promise<void> => {
+/** Runs until `stopping`; never rejects. A consumer that fails at nearly everything stops taking what is new: see parking.ts. */
+export const runConsumer = async (ports: RunnerPorts, stopping: () => boolean): Promise<void> => {
   let standing: Standing | undefined;
-  let breaker = CLOSED;
-  let stopped = false;
-  let recovered = false;
+  let intake: Intake = TAKING;
   let trouble = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  const ports: RunnerPorts = {
-    ...world,
-    report: (incident) => {
-      recovered ||= incident.kind === 'settled';
-      world.report(incident);
-    },
-  };
   const round = async (): Promise<void> => {
     if (!(await ports.holds())) {
       standing = undefined; // whoever holds it moves it
       return;
     }
     standing ??= await ports.standing();
+    let isBetter = false;
     if (parkedIn(standing) > 0 && ports.clock() - lookedAt >= LOOK_AGAIN) {
       lookedAt = ports.clock();
-      recovered = false;
-      standing = await retryDue(ports, standing);
+      ({ standing, isSettled: isBetter } = await retryDue(ports, standing));
       if (standing === undefined) return;
     }
-    if (!stopped && isOpen(breaker, ports.clock())) {
-      stopped = true;
-      ports.report({ kind: 'stopped' });
-    }
-    if (stopped) {
-      if (!recovered && parkedIn(standing) > KEYS) {
+    if (intake.kind === 'stopped') {
+      if (!isBetter && parkedIn(standing) > FEW) {
         standing = undefined; // somebody may have thrown away what is parked
         return ports.pause(LOOK_AGAIN);
       }
-      stopped = false;
-      breaker = CLOSED;
+      intake = TAKING;
       ports.report({ kind: 'resumed' });
     }
     const slice = await ports.next(standing);
     if (slice.deliveries.length === 0 && slice.cursors.length === 0) return;
-    ({ standing, breaker } = await handleSlice(ports, standing, slice, breaker));
+    ({ standing, intake } = await handleSlice(ports, standing, slice, intake));
+    if (intake.kind === 'stopped') ports.report({ kind: 'stopped' });
   };
   while (!stopping()) {
     try {
@@ -136,54 +120,50 @@ export const runConsumer = async (world: RunnerPorts, stopping: () => boolean): 
 const parkedIn = ({ lanes }: Standing): number => lanes.values().reduce((sum, { parked }) => sum + parked.size, 0);
 
 /** `standing` undefined = look again where we stand. */
-type Handled = { readonly standing: Standing | undefined; readonly breaker: Breaker };
+type Handled = { readonly standing: Standing | undefined; readonly intake: Intake };
 
-const handleSlice = async (
-  ports: RunnerPorts,
-  standing: Standing,
-  slice: Slice,
-  breaker: Breaker,
-): Promise<Handled> => {
+const handleSlice = async (ports: RunnerPorts, standing: Standing, slice: Slice, taking: Taking): Promise<Handled> => {
   const readings = await ports.read(slice.deliveries);
   const { events, change } = admit(standing, readings, ports.retryIn);
   const whole = withStrays(standing, { ...change, cursors: slice.cursors }, slice.strays);
   const attempt = await attemptTo(ports, whole, events);
   if (attempt.kind === 'accepted') {
     tell(ports, whole);
-    const then = counted(breaker, ports.clock(), readings.length, change.park.length);
-    return { standing: afterChange(standing, whole), breaker: then };
+    const intake = counted(taking, ports.clock(), readings.length, change.park.length);
+    return { standing: afterChange(standing, whole), intake };
   }
   return attempt.kind === 'lost'
-    ? { standing: undefined, breaker }
-    : oneByOne(ports, standing, readings, slice, breaker);
+    ? { standing: undefined, intake: taking }
+    : oneByOne(ports, standing, readings, slice, taking);
 };
 
 /**
  * Something in the slice failed: who it was is found by going one by one. Cursors move when all is dealt with; where
- * the breaker opens before, the rest comes again later, and what was dealt with then is a twin.
+ * the consumer stops before, the rest comes again later, and what was dealt with then is a twin.
  */
 const oneByOne = async (
   ports: RunnerPorts,
   begin: Standing,
   readings: readonly Reading[],
   { cursors, strays }: Slice,
-  before: Breaker,
+  before: Taking,
 ): Promise<Handled> => {
   let standing = begin;
-  let breaker = before;
+  let taking = before;
   for (const reading of readings) {
     const admission = admit(standing, [reading], ports.retryIn);
     const change = await dealWith(ports, admission, reading.delivery);
-    if (change === undefined) return { standing: undefined, breaker };
+    if (change === undefined) return { standing: undefined, intake: taking };
     standing = afterChange(standing, change);
-    breaker = counted(breaker, ports.clock(), 1, change.park.length);
-    if (isOpen(breaker, ports.clock())) return { standing, breaker };
+    const intake = counted(taking, ports.clock(), 1, change.park.length);
+    if (intake.kind === 'stopped') return { standing, intake };
+    taking = intake;
   }
-  if (cursors.length === 0) return { standing, breaker };
+  if (cursors.length === 0) return { standing, intake: taking };
   const change = withStrays(standing, { ...NO_CHANGE, cursors }, strays);
-  if ((await ports.carryOut(change, [])) !== 'accepted') return { standing: undefined, breaker };
+  if ((await ports.carryOut(change, [])) !== 'accepted') return { standing: undefined, intake: taking };
   tell(ports, change);
-  return { standing: afterChange(standing, change), breaker };
+  return { standing: afterChange(standing, change), intake: taking };
 };
 
 /** One delivery, handled or parked; the change that was committed, or undefined when another process was here. */
@@ -210,55 +190,58 @@ const tell = (ports: RunnerPorts, { park, strays = [] }: Change, error?: unknown
   }
 };
 
+/** `standing` undefined = look again where we stand. isSettled: of one key at the least nothing is parked any more. */
+type Retried = { readonly standing: Standing | undefined; readonly isSettled: boolean };
+
 /** Parked keys whose time has come: automatic retry and redrive by hand alike. */
-const retryDue = async (ports: RunnerPorts, begin: Standing): Promise<Standing | undefined> => {
-  let standing: Standing | undefined = begin;
+const retryDue = async (ports: RunnerPorts, begin: Standing): Promise<Retried> => {
+  let all: Retried = { standing: begin, isSettled: false };
   for (const key of await ports.due()) {
-    standing = await retry(ports, standing, key);
-    if (standing === undefined) return undefined;
+    if (all.standing === undefined) return all;
+    const one = await retry(ports, all.standing, key);
+    all = { standing: one.standing, isSettled: all.isSettled || one.isSettled };
   }
-  return standing;
+  return all;
 };
 
 /** All that is parked of a key, or the first of it alone: then it is known whether that one is still to blame. */
-const retry = async (ports: RunnerPorts, standing: Standing, key: ParkedKey): Promise<Standing | undefined> => {
+const retry = async (ports: RunnerPorts, standing: Standing, key: ParkedKey): Promise<Retried> => {
   const deliveries = await ports.parkedOf(key);
-  const all = await settling(ports, standing, key, deliveries, true);
-  if (all.kind === 'done') return all.standing;
+  // What is parked of a key was read in one piece, and its lane's revision says that nothing was added since.
+  const all = await settling(ports, standing, key, deliveries, deliveries.length < PARKED_AT_ONCE);
+  if (all.kind === 'done') return all;
   const first = deliveries.length > 1 ? await settling(ports, standing, key, deliveries.slice(0, 1), false) : all;
-  if (first.kind === 'done') return first.standing;
+  if (first.kind === 'done') return first;
   const fault = faultOf(first.error);
   const retryIn = ports.retryIn(fault, key.attempts + 1);
   const change: Change = { ...NO_CHANGE, moves: [touch(standing, key)], postpone: { key, fault, retryIn } };
-  if ((await ports.carryOut(change, [])) !== 'accepted') return undefined;
+  if ((await ports.carryOut(change, [])) !== 'accepted') return { standing: undefined, isSettled: false };
   ports.report({ kind: 'postponed', key: { ...key, attempts: key.attempts + 1 }, error: first.error });
-  return afterChange(standing, change);
+  return { standing: afterChange(standing, change), isSettled: false };
 };
 
-type Settled =
-  | { readonly kind: 'done'; readonly standing: Standing | undefined }
-  | { readonly kind: 'failed'; readonly error: unknown };
+type Settled = ({ readonly kind: 'done' } & Retried) | { readonly kind: 'failed'; readonly error: unknown };
 
+/** `emptied`: they are all that is parked of the key. */
 const settling = async (
   ports: RunnerPorts,
   standing: Standing,
   key: ParkedKey,
   deliveries: readonly Delivery[],
-  whole: boolean,
+  emptied: boolean,
 ): Promise<Settled> => {
   const readings = await ports.read(deliveries);
   const fault = readings.find((reading) => reading.kind === 'fault');
   if (fault) return { kind: 'failed', error: new Unhandled(fault.fault) };
   const events = readings.filter((reading) => reading.kind === 'event').map(({ event }) => event);
-  // What is parked of a key was read in one piece, and its lane's revision says that nothing was added since.
-  const emptied = whole && deliveries.length < PARKED_AT_ONCE;
   const change: Change = { ...NO_CHANGE, moves: [touch(standing, key)], settle: { key, deliveries, emptied } };
   const attempt = await attemptTo(ports, change, events);
   if (attempt.kind === 'failed') return attempt;
-  if (attempt.kind === 'lost') return { kind: 'done', standing: undefined };
+  if (attempt.kind === 'lost') return { kind: 'done', standing: undefined, isSettled: false };
   if (emptied) ports.report({ kind: 'settled', key });
-  return { kind: 'done', standing: afterChange(standing, change) };
+  return { kind: 'done', standing: afterChange(standing, change), isSettled: emptied };
 };
+
 type Attempt =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'lost' }
