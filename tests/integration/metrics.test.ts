@@ -97,7 +97,9 @@ test('what takes several commits is one command, and nobody refused it', async (
 test('where things stand is looked up: consumers, feed, work, pools, the process', async () => {
   const lines = await until('all to be looked up', async () => {
     const found = await figures();
-    return found.some((line) => line.startsWith('taskwire_consumer_lag_seconds{')) ? found : undefined;
+    // On a machine that is busy a look may come too late, and is made again.
+    const late = found.some((line) => /^taskwire_collector_up\{.* 0$/.test(line));
+    return !late && found.some((line) => line.startsWith('taskwire_consumer_lag_seconds{')) ? found : undefined;
   });
   const names = lines.map((line) => line.split(/[{ ]/, 1)[0]);
   const wanted = [
@@ -113,9 +115,6 @@ test('where things stand is looked up: consumers, feed, work, pools, the process
   ].map((name) => `taskwire_${name}`);
   expect(names).toEqual(
     expect.arrayContaining([...wanted, 'process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds']),
-  );
-  expect(lines.filter((line) => line.startsWith('taskwire_collector_up'))).not.toContainEqual(
-    expect.stringMatching(/ 0$/),
   );
   expect(sampleOf(lines, 'taskwire_feed_position{service="user"}')).toBeGreaterThan(0);
 });
