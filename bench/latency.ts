@@ -18,7 +18,7 @@ export async function latencyRows(server: Server, folder: string, options: Optio
   return [
     ...onLog,
     ...(await rowsOnKafka(server, folder, 8, options)),
-    // A commit of a consumer takes what lies on one partition: with one, it takes all that there is.
+    // What the spreading costs: with eight, a commit of a consumer takes a share of each.
     ...(await rowsOnKafka(server, folder, 1, options)),
   ];
 }
