@@ -1,11 +1,8 @@
 /** An operator's commands where the database is the one beside the process: with a server that runs it, and without. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { asking, newPerson } from './support/client.ts';
 import { productBed } from './support/product.ts';
-
-// Each starts several processes, one after the other.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const bed = productBed();
 afterAll(bed.clear);

@@ -4,27 +4,35 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded/postgres.ts';
 import { laneOf } from '../../src/platform/event-store/lane.ts';
 import { openKeyRing } from '../../src/platform/keys/key-ring.ts';
 import { secretId } from '../../src/platform/keys/secret-list.ts';
 import { openDatabase } from '../../src/platform/sql/database.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { sqlOn } from '../support/sql.ts';
 import { until } from '../support/until.ts';
 import { asking, PASSWORD } from './support/client.ts';
 import { productBed, type Server } from './support/product.ts';
 
-// Each starts a dozen processes, one after the other.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const bed = productBed();
 let env: Record<string, string>;
-let database: TestDatabase;
+/** On a server of its own: a transaction is held open here, which would hold back what all other tests wait for. */
+let postgres: EmbeddedPostgres | undefined;
+const address = () => {
+  if (postgres === undefined) throw new Error('the database was not started');
+  return { ...postgres.connection, database: 'postgres' };
+};
+const database = { sql: sqlOn(async () => address()) };
 let server: Server;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const { host, port, user, password, database: name } = database.address;
+  postgres = await startEmbeddedPostgres({
+    dataDir: await bed.folder(),
+    report: () => undefined,
+    settings: { fsync: 'off' },
+  });
+  const { host, port, user, password, database: name } = address();
   env = {
     DATA_DIR: await bed.folder(),
     DB_HOST: host,
@@ -36,8 +44,9 @@ beforeAll(async () => {
   server = await bed.start({ env });
 });
 afterAll(async () => {
+  await bed.end();
+  await postgres?.stop();
   await bed.clear();
-  await database.drop();
 });
 
 /** What a command says, once it has ended. */
@@ -356,7 +365,7 @@ describe('a consumer', () => {
 
   test('that is held back tells by how much, in the list, in the health and in the trace', async () => {
     const { id } = await register();
-    const writer = new pg.Client(database.address);
+    const writer = new pg.Client(address());
     await writer.connect();
     await writer.query('begin');
     await writer.query('select pg_current_xact_id()'); // whoever writes holds every feed of the cluster back
@@ -501,7 +510,7 @@ describe('a new MASTER_KEY', () => {
   beforeAll(async () => {
     await register();
     old = JSON.parse(await readFile(path.join(env.DATA_DIR ?? '', 'secrets.json'), 'utf8')).masterKey;
-    const options = { address: database.address, schema: 'keys', statementTimeout: 0, applicationName: 'test' };
+    const options = { address: address(), schema: 'keys', statementTimeout: 0, applicationName: 'test' };
     const keys = openDatabase({ ...options, connections: 1 });
     const ring = openKeyRing(keys, old);
     await Promise.all(Array.from({ length: MANY }, () => ring.keyFor(`person-${randomUUID()}`)));
