@@ -39,8 +39,11 @@ afterAll(async () => {
 });
 
 const kit = (): ServiceKit => bed.producer();
-const feed = async (): Promise<readonly Delivery[]> =>
-  chain({ start: FEED_START, cursors: new Map(), lanes: new Map() }, await readFeed(kit().database, FEED_START, 1_000));
+const feed = async (): Promise<readonly Delivery[]> => {
+  await bed.shown();
+  const events = await readFeed(kit().database, FEED_START, 1_000);
+  return chain({ start: FEED_START, cursors: new Map(), lanes: new Map() }, events);
+};
 /** What a relay sends until it has nothing left. */
 const published = async ({ database, committed }: ServiceKit = kit()): Promise<readonly Delivery[]> => {
   const sent: Delivery[] = [];

@@ -10,6 +10,7 @@ import { openServiceKit, type ServiceKit } from '../../../src/platform/lifecycle
 import type { DatabaseAddress } from '../../../src/platform/sql/connection.ts';
 import { createLogger } from '../../../src/platform/telemetry/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
 import { context, MASTER_KEY, NOTE_EVENTS, NOTE_TABLE, notes, openNotes, SCHEMA } from '../notes.ts';
 import { ECHO_EVENTS, HEARD_TABLES, type HeardRow, LISTENER } from './heard.ts';
 
@@ -33,6 +34,8 @@ export type BusBed = {
   /** Writes a note, and extends it by more words. Answers its id. */
   readonly say: (words: string, ...more: readonly string[]) => Promise<string>;
   readonly sayAs: (id: string, words: string) => Promise<void>;
+  /** Waits until a feed shows all that was said: other tests' writers on the same server hold it back for a moment. */
+  readonly shown: () => Promise<void>;
   readonly extend: (id: string, words: string) => Promise<void>;
   /** An event of the note whose data is whatever JSON one likes; as the superuser, who may. */
   readonly damage: (id: string, data: string, forged?: Readonly<Record<string, string | number>>) => Promise<void>;
@@ -108,6 +111,14 @@ export const busBed = (openBus: OpenBus, depose: Depose = endLease): BusBed => {
       return id;
     },
     extend,
+    shown: async () =>
+      void (await until('all to be shown', async () => {
+        const [{ held } = { held: true }] = await database.sql<{ held: boolean }>(
+          `select exists (select from ${SCHEMA}.event where era = (select max(number) from ${SCHEMA}.era)
+             and tx >= pg_snapshot_xmin(pg_current_snapshot())) as held`,
+        );
+        return !held;
+      })),
     damage: async (id, data, { key = null, lane = null, schema_version = 1 } = {}) =>
       void (await database.sql(
         `insert into ${SCHEMA}.event (era, id, stream, version, topic, key, lane, subject, type, schema_version, data, metadata)

@@ -16,6 +16,7 @@ const PAGES = [4, 4, 1];
 test('are read a few at a time, from the feed and from the bus alike', async () => {
   const ids: string[] = [];
   for (const _ of upTo(9)) ids.push(await bed.say(WORDS));
+  await bed.shown();
 
   const pages: string[][] = [];
   for (let after = FEED_START; ; ) {

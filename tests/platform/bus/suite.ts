@@ -28,6 +28,7 @@ export const busSuite = (bed: BusBed): void => {
 
     test('from now on, where a consumer says so: nothing of what was before its first start, all that came after', async () => {
       const before = await bed.say('before');
+      await bed.shown(); // "now" is where a feed ends
       const first = await bed.listen([hearing(newMood(), 'now')]);
       await until('its registration', async () => (await bed.sql('select from consumer_source')).length > 0);
       const after = await bed.say('after');
