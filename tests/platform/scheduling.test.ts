@@ -140,15 +140,21 @@ describe('a timer fires', () => {
 
   test.each(BROKEN)('no more than its backoff allows when it does nothing: %s', async (broken, message) => {
     const kit = bed.open();
+    const began = performance.now();
     const id = await setAlarm(kit, { at: inMs(0), broken });
     const { lines, logger } = logged();
     start(kit, {}, logger);
     await until('it to fail', () => lines.length > 0);
     await sleep(200);
-    expect(lines).toMatchObject([
-      { stream: `alarm-${id}`, count: 1, error: { message: expect.stringMatching(message) } },
-    ]);
-    expect(await leases()).toMatchObject([{ claims: 1 }]);
+    expect(lines[0]).toMatchObject({
+      stream: `alarm-${id}`,
+      count: 1,
+      error: { message: expect.stringMatching(message) },
+    });
+    const [lease] = await leases();
+    const most = 1 + Math.floor((performance.now() - began) / 500); // the least backoff, over on a slow machine
+    expect(lines.length).toBeLessThanOrEqual(most);
+    expect(lease?.claims).toBeLessThanOrEqual(most);
   });
 });
 
@@ -230,21 +236,20 @@ describe('a worker', () => {
     const run: Work['run'] = async () => {
       throw new Error('it does not want to');
     };
-    start(kit, { run }, logger);
-    const waits: number[] = [];
+    start(kit, { run, lease: 60_000 }, logger); // longer than all that it is postponed by
+    const waits: Awaited<ReturnType<typeof leases>> = [];
     for (const n of upTo(4)) {
-      await until(`failure ${n}`, () => lines.length === n);
-      await until('it to be postponed', async () => ((await leases())[0]?.left ?? 10_000) < 9_000);
-      waits.push((await leases())[0]?.left ?? Number.NaN);
+      await until(`failure ${n}`, () => lines.length >= n);
+      waits.push(await until('it to be postponed', async () => (await leases()).find(({ left }) => left < 50_000)));
       await bed.sql('update lease set until = now()');
     }
     expect(lines.slice(0, 4)).toEqual(
       upTo(4).map((n) => expect.objectContaining({ stream: `alarm-${id}`, count: n, level: 50 })),
     );
     expect(lines[0]?.error).toMatchObject({ name: 'Error', message: 'it does not want to' });
-    for (const [n, wait] of waits.entries()) expect(wait).toBeLessThanOrEqual(1_000 * 2 ** n);
-    expect(waits[3]).toBeGreaterThan(waits[0] ?? Number.NaN);
-    expect(waits[3]).toBeGreaterThan(2_000);
+    for (const { claims, left } of waits) expect(left).toBeLessThanOrEqual(1_000 * 2 ** (claims - 1));
+    expect(waits[3]?.left).toBeGreaterThan(waits[0]?.left ?? Number.NaN);
+    expect(waits[3]?.left).toBeGreaterThan(2_000);
   });
 
   test('takes a handler that outlasts its lease for a failed one, and goes on', async () => {
