@@ -30,7 +30,8 @@ const run = (nodeFlags: readonly string[], ...args: readonly string[]) => {
   });
   started.push(child);
   const output = async () => String(await once(child.stdout, 'data'));
-  const exit = async () => (await once(child, 'exit')).find((codeOrSignal) => codeOrSignal !== null);
+  const ended = once(child, 'exit'); // from the beginning: it may have ended before anybody asks
+  const exit = async () => (await ended).find((codeOrSignal) => codeOrSignal !== null);
   return { kill: (signal: NodeJS.Signals) => child.kill(signal), output, exit };
 };
 
