@@ -36,8 +36,10 @@ export const kafkaBed = (): BusBed & { readonly settings: () => KafkaSettings } 
   const bed = busBed(
     ({ database, committed }) => {
       publisher ??= openKafkaBus(settings());
-      relay ??= openRelay({ source: 'note', database, publisher, committed, logger });
-      void relay.start();
+      if (relay === undefined) {
+        relay = openRelay({ source: 'note', database, publisher, committed, logger });
+        void relay.start();
+      }
       const instanceId = randomUUID();
       instances.push(instanceId);
       const bus = openKafkaBus({ ...settings(), instanceId });
