@@ -2,11 +2,11 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buildGateway } from '../../src/gateway/gateway.ts';
 import { createTokenIssuer, type TokenIssuer } from '../../src/platform/auth/tokens.ts';
 import { parseConfig } from '../../src/platform/config/config.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
+import { freePort } from '../support/free-port.ts';
 
 type Seen = {
   readonly method: string;
@@ -40,11 +40,11 @@ export const answerJson = (response: ServerResponse, status: number, body: unkno
   void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 
 /** A service that is there: it says that it is ready, and whose tokens are good. */
-export const standIn = async (host = '127.0.0.1', onPort = 0): Promise<StandIn> => {
+export const standIn = async (host = '127.0.0.1', onPort?: number): Promise<StandIn> => {
   const { keySet } = await issuer;
   const seen: Seen[] = [];
   let server: Server | undefined;
-  let port = onPort;
+  const port = onPort ?? (await freePort()); // that nobody gets while it is away
   const listener: RequestListener = (request, response) => {
     if (request.url === '/health/ready') return answerJson(response, one.ready ? 200 : 503);
     if (request.url?.startsWith('/health')) return answerJson(response, 200, one.health);
@@ -62,7 +62,6 @@ export const standIn = async (host = '127.0.0.1', onPort = 0): Promise<StandIn> 
   const start = async () => {
     server = createServer(listener).listen(port, host);
     await once(server, 'listening');
-    ({ port } = server.address() as AddressInfo);
   };
   await start();
   const one: StandIn = {
