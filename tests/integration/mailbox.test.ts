@@ -40,8 +40,10 @@ describe('a mail lies there', () => {
   });
 
   test('that tells of a task, in the owner’s zone', async () => {
-    const { ask, email } = await product.person();
+    const { ask, email, id } = await product.person();
     await ask('PATCH', '/api/v1/me', { body: { timeZone: 'Asia/Tokyo', locale: 'en-GB' } });
+    const heard = `select from notification_service.person where id = $1 and time_zone = 'Asia/Tokyo'`;
+    await until('the zone to be heard of', async () => (await product.database.sql(heard, [id])).length > 0);
     const { body: task } = await ask('POST', '/api/v1/tasks', { body: { title: 'Water', due: { at: inMs(1_200) } } });
     const mail = await mailTo(email, /overdue/);
     expect(mail.subject).toBe('“Water” is overdue');
