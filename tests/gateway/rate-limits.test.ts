@@ -107,16 +107,18 @@ redis.describe('two gateways on one Redis', (executable) => {
   test('share what an address may register, to the last one', async () => {
     const answers = await shareOneQuota();
     expect(refusedOf(answers)).toHaveLength(20);
+    // One comes back every 6 s, of which some are over where the machine is slow.
     expect(refusedOf(answers)[0]?.headers).toMatchObject({
-      'retry-after': '6',
+      'retry-after': expect.stringMatching(/^[1-6]$/),
       'ratelimit-policy': '"anonymous";q=600;w=60, "registration";q=100;w=600',
-      ratelimit: expect.stringMatching(/^"anonymous";r=\d+;t=\d+, "registration";r=0;t=600$/),
+      ratelimit: expect.stringMatching(/^"anonymous";r=\d+;t=\d+, "registration";r=0;t=(600|59[5-9])$/),
     });
   });
 
   test('count each by itself once Redis was killed, under load too: nobody is failed, and nobody is unlimited', async () => {
-    const { quota } = LIMITS.registration.address;
+    const { quota, window } = LIMITS.registration.address;
     const begun = newAddress();
+    const began = performance.now();
     const meanwhile: Answer[] = [];
     let isThere = true;
     const load = async (gateway: Gateway) => {
@@ -130,13 +132,18 @@ redis.describe('two gateways on one Redis', (executable) => {
     try {
       await Promise.all(loads);
       expect(new Set(meanwhile.map(({ status }) => status))).toEqual(new Set([200, 429]));
-      expect(allowedOf(meanwhile).length).toBeLessThanOrEqual(3 * quota); // what Redis counted, and each anew
+      const givenBack = Math.ceil(((performance.now() - began) / 1_000) * (quota / window));
+      // What Redis counted, and each anew.
+      expect(allowedOf(meanwhile).length).toBeLessThanOrEqual(3 * (quota + givenBack));
 
       const from = newAddress();
       for (const gateway of gateways) {
         const answers = await askThrough([gateway], quota + 20, () => ({ from, path: 'register', body: {} }));
         expect(allowedOf(answers).map(({ status }) => status)).toEqual(Array(quota).fill(200));
-        expect(refusedOf(answers)[0]).toMatchObject({ code: 'rate-limited', headers: { 'retry-after': '6' } });
+        expect(refusedOf(answers)[0]).toMatchObject({
+          code: 'rate-limited',
+          headers: { 'retry-after': expect.stringMatching(/^[1-6]$/) },
+        });
         expect((await gateway.http.inject('/health/ready')).statusCode).toBe(200);
       }
     } finally {
