@@ -142,9 +142,12 @@ describe('redriven', () => {
     const of = () => bed.logged().filter(({ key }) => key === id);
     await redrive(database(listening), await parkedWith(listening, id, 2));
     await until('it to fail again', () => of().length > 1);
+    // It is tried on by itself, on a slow machine before we look.
     expect(of().map(({ msg, count }) => [msg, count])).toEqual([
       ['an event could not be handled; its key is parked', 1],
-      ['a parked key failed again, and is tried again later', 1],
+      ...of()
+        .slice(1)
+        .map((_, n) => ['a parked key failed again, and is tried again later', n + 1]),
     ]);
   });
 
@@ -152,11 +155,10 @@ describe('redriven', () => {
     const { listening, id } = await stuck();
     await bed.sql('update parked_key set attempts = 16');
     await redrive(database(listening), await parkedWith(listening, id, 2));
-    const letter = await until('the next attempt', async () => {
-      const tried = await letterOf(listening, id);
-      return tried?.attempts === 1 ? tried : undefined;
+    await until('the next attempt, and another that will be made by itself', async () => {
+      const { attempts = 0, nextAttemptIn } = (await letterOf(listening, id)) ?? {};
+      return attempts > 0 && attempts < 16 && (nextAttemptIn ?? 0) > 0;
     });
-    expect(letter.nextAttemptIn, 'it is tried again by itself').toBeGreaterThan(0);
   });
 
   test('while an attempt is under way, that one counts for nothing, and all is done once', async () => {
