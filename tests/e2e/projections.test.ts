@@ -19,6 +19,8 @@ beforeAll(async () => {
   for (let n = 0; n < 20; n += 1) await ask('POST', '/api/v1/tasks', { body: { title: `Task ${n}` } });
   database = new pg.Client({ ...(await readInstance(DATA_DIR))?.database, database: 'taskwire' });
   await database.connect();
+  const heard = `select from notification_service.person, notification_service.known_task`;
+  await until('all of it to be heard', async () => (await database.query(heard)).rowCount === 20);
 });
 afterAll(bed.clear);
 
