@@ -15,8 +15,6 @@ import { kafkaBed } from './kafka-bed.ts';
 const TOPIC = 'note.events';
 /** ms: longer than a test, as a transaction that nobody ends is ended by the broker then. */
 const LONG = 600_000;
-/** ms */
-const SOON = 15_000;
 
 kafka.describe('beside transactions of a stranger', () => {
   const bed = kafkaBed();
@@ -44,7 +42,7 @@ kafka.describe('beside transactions of a stranger', () => {
       const heard = await bed.heard();
       return notes.every((id) => heard.has(id));
     };
-    await until('all of it to be heard', areHeard, SOON);
+    await until('all of it to be heard', areHeard);
     return notes;
   };
   const eventsOf = async (notes: readonly string[]): Promise<readonly string[]> => {
@@ -73,9 +71,9 @@ kafka.describe('beside transactions of a stranger', () => {
     const notes = await sayAndHear();
     await (await begin()).abort();
     await (await begin()).commit();
-    await until('all of it to be parked', async () => (await bed.parked()).length === strays, SOON);
+    await until('all of it to be parked', async () => (await bed.parked()).length === strays);
     const lags = async () => (await consumers.health()).map(({ lag }) => lag);
-    await until('nobody to be behind', async () => (await lags()).every(({ events }) => events === 0), SOON);
+    await until('nobody to be behind', async () => (await lags()).every(({ events }) => events === 0));
     expect(await lags()).toEqual([{ events: 0, seconds: 0 }]);
     expect(await newest()).toEqual(expect.arrayContaining([...(await eventsOf(notes))]));
   });
