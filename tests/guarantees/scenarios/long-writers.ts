@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { newPerson } from '../../e2e/support/client.ts';
 import { connect } from '../../support/sql.ts';
+import { until } from '../../support/until.ts';
 import { atLeast, scenario } from '../kit/scenario.ts';
 import type { Installation } from '../kit/world.ts';
 import { makeTasks, openRawWriter, taskEvent } from '../load/raw-tasks.ts';
@@ -78,9 +79,13 @@ const holdOpen = async (installation: Installation, task: string) => {
   const elsewhere = await connect({ ...(await installation.address()), database: 'elsewhere' });
   await elsewhere.query('begin');
   await elsewhere.query('create table something (id int)');
+  const { rows } = await elsewhere.query<{ tx: string }>('select pg_current_xact_id()::text as tx');
   const here = await openRawWriter(installation);
   await here.begin(taskEvent(task, 2, 'task.completed'));
-  await pause(50); // whatever began before it has appended by now
+  const isOldest = async () =>
+    (await installation.sql<{ oldest: string }>('select pg_snapshot_xmin(pg_current_snapshot())::text as oldest'))[0]
+      ?.oldest === rows[0]?.tx;
+  await until('whatever began before it to be over', isOldest);
   const [moment] = await installation.sql<{ at: string }>('select clock_timestamp() as at');
   return {
     since: moment?.at ?? '',
