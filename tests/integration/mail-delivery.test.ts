@@ -325,7 +325,7 @@ describe('one worker', () => {
     const claimed = await claim(id);
     server.behave({ kind: 'waits', ms: 10_000 });
     const readable = database
-      .sql(`do $$ begin lock table person; perform pg_sleep(1.7); end $$`)
+      .sql(`do $$ begin lock table person; perform pg_sleep(1.2); end $$`)
       .then(() => performance.now());
     await pause(200);
     const began = performance.now();

@@ -78,7 +78,7 @@ describe('commits that wait at the same moment go together', () => {
   test('while one stream’s commit takes long, those of others overtake it', async () => {
     const { executor } = bed.open().commands;
     const ended: string[] = [];
-    const long = executor.commit({ ...write(), writes: [slow(1.5)] }).then(() => ended.push('long'));
+    const long = executor.commit({ ...write(), writes: [slow(0.8)] }).then(() => ended.push('long'));
     await sleep(30);
     await executor.commit(write()).then(() => ended.push('short'));
     await long;
