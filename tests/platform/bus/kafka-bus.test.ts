@@ -58,12 +58,16 @@ kafka.describe('on Apache Kafka', () => {
     for (const id of before) await bed.extend(id, 'two');
     const meanwhile = await Promise.all(upTo(30).map(() => bed.say('one')));
 
-    const began = performance.now();
     await bed.listen([hearing()]);
     const isSetBack = async () => {
       const [told, known] = [await inGroup(), await inDatabase()];
       return known.size === told.size && [...known].every(([partition, offset]) => told.get(partition) === offset);
     };
+    await until('it to be in its group', async () => {
+      const now = await bed.heard();
+      return meanwhile.some((id) => now.has(id));
+    });
+    const began = performance.now(); // what comes before is its join, which the broker takes its time for
     for (const id of before) await heard(id, [1, 2]);
     for (const id of meanwhile) await heard(id, [1]);
     await until('the offsets to be set back', isSetBack, 10_000 - (performance.now() - began));
