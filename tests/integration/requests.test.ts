@@ -1,9 +1,10 @@
 /** What every answer has in common, whatever was asked: names, headers, methods, limits. */
 import { request as overHttp } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/expectations.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 let ada: Awaited<ReturnType<TestApp['person']>>;
@@ -181,6 +182,10 @@ describe('what Node itself cannot read', () => {
     const address = stopping.app.http.server.address();
     const at = typeof address === 'object' && address ? address.port : 0;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
+    let accepted: Socket | undefined;
+    stopping.app.http.server.once('connection', (connection) => {
+      accepted = connection;
+    });
     const socket = connect(at, '127.0.0.1');
     let received = '';
     socket.on('data', (data) => {
@@ -190,9 +195,9 @@ describe('what Node itself cannot read', () => {
     socket.on('close', () => resolve(received));
     // Half a request keeps the connection busy over the beginning of the stop.
     socket.write('GET /api/v1/me HTTP/1.1\r\nHost: a\r\n');
-    await new Promise((done) => setTimeout(done, 50));
+    await until('half of it to be read', () => (accepted?.bytesRead ?? 0) > 0);
     const closed = stopping.close();
-    await new Promise((done) => setTimeout(done, 50));
+    await new Promise((done) => setTimeout(done, 300));
     socket.write('\r\n');
     const [head = '', body = ''] = (await promise).split('\r\n\r\n', 2);
     await closed;
