@@ -14,6 +14,7 @@ export default defineConfig({
     hookTimeout: 240_000,
     allowOnly: false,
     globalSetup: ['tests/support/global-setup.ts'],
+    setupFiles: ['tests/support/leftovers.ts'],
     reporters: ['default', closingLine],
   },
 });
