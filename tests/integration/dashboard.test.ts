@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectProblem } from '../support/expectations.ts';
 import { succeeded } from '../support/succeeded.ts';
+import { until } from '../support/until.ts';
 
 let product: TestApp;
 beforeAll(async () => {
@@ -21,8 +22,12 @@ test('it shows what all services know of whoever asks, and nothing of others', a
   const { headers } = await create({ title: 'Done' });
   const done = await ada.ask('POST', `${headers.location}/complete`);
   const token = { 'consistency-token': String(done.headers['consistency-token']) };
-  const { status, body } = await ada.ask('GET', '/api/v1/dashboard', { headers: token });
-  expect(status).toBe(200);
+  // A part that comes too late is missing; on a busy machine that is no fault.
+  const { body } = await until('all parts to come in time', async () => {
+    const answer = await ada.ask('GET', '/api/v1/dashboard', { headers: token });
+    expect(answer.status).toBe(200);
+    return answer.body.partial ? undefined : answer;
+  });
   expect(body).toMatchObject({
     user: { id: ada.id },
     tasks: { open: 4, completed: 1, overdue: 1 },
