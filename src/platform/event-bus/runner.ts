@@ -175,6 +175,7 @@ const dealWith = async (ports: RunnerPorts, admission: Admission, delivery: Deli
     tell(ports, admission.change);
     return admission.change;
   }
+  if (admission.events.length === 0) throw attempt.error; // nobody handled anything: noting it is what failed
   const parking = parkInstead(admission, delivery, faultOf(attempt.error), ports.retryIn);
   if ((await ports.carryOut(parking, [])) !== 'accepted') return undefined;
   tell(ports, parking, attempt.error);
