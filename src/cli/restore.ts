@@ -4,7 +4,7 @@ import { topicsOfSource } from '#platform/event-bus/delivery.ts';
 import { addTo, type Difference, type Digests, differencesOf } from '#platform/event-bus/digest.ts';
 import { readFeed } from '#platform/event-bus/feed.ts';
 import { readCheckpoint, rewindRelay } from '#platform/event-bus/relaying.ts';
-import { isRunning, restoreFromBus } from '#platform/event-bus/restore.ts';
+import { endRestore, isRunning, restoreFromBus } from '#platform/event-bus/restore.ts';
 import { refuseSetBack } from '#platform/event-bus/set-back.ts';
 import { comparePositions, FEED_START } from '#platform/event-store/event.ts';
 import { deriveAgain, type TakenByOthers } from '#platform/read-models/derive-again.ts';
@@ -159,5 +159,7 @@ const deriveAll = async (services: readonly OpenedService[], service: string): P
   const described = SERVICES.find(({ name }) => name === service);
   if (opened === undefined || described === undefined) throw new UsageError(`there is no service ${service}`);
   const { database, commands } = opened.kit;
-  return deriveAgain(database, commands, described.readModels);
+  const taken = await deriveAgain(database, commands, described.readModels);
+  await endRestore(database);
+  return taken;
 };

@@ -138,8 +138,8 @@ export const openRelay = (options: RelayOptions): Relay => {
     admit: guard.admit,
     health: async () => {
       const { behind } = await backlog();
-      if (guard.refusal())
-        return { status: 'degraded', detail: 'the broker holds events that the store lacks', backlog: behind };
+      const refusal = guard.refusal();
+      if (refusal) return { status: 'degraded', detail: refusal.detail, backlog: behind };
       return { status: behind.seconds * 1000 > LATE ? 'degraded' : 'ok', backlog: behind };
     },
     stop: async () => {

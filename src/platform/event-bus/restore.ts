@@ -4,10 +4,12 @@
  * them, so that what is written from now on comes after all of it; and the relay goes on where the bus lacks something.
  *
  *   look      every event of the bus against the store: what is missing, what contradicts it, whether anything lies between
+ *   begin     until all has ended, a service that has a broker neither writes nor publishes: see set-back.ts
  *   new life  an era after all of them
  *   insert    what is missing, some hundred at a time, each time in a transaction of its own: run it again, and it goes on
  *   match     the store against the bus, in the feed's order: the relay's checkpoint is the last place up to which all is
  *             on the bus
+ *   end       once rows were made of what came back, which is the caller's: see endRestore
  *
  * A send goes to several leaders, and some of them may have taken their part and others not. So the bus may have an event
  * and lack one before it: what is published from there on are twins, but for that one. Their predecessors are what they were, for
@@ -17,7 +19,7 @@
  */
 import { comparePositions, FEED_START, type FeedPosition } from '../event-store/event.ts';
 import { laneOf } from '../event-store/lane.ts';
-import { type Session, statement } from '../sql/database.ts';
+import { type Database, type Session, statement } from '../sql/database.ts';
 import type { Delivery } from './delivery.ts';
 import { laneName } from './lanes.ts';
 
@@ -62,6 +64,8 @@ const INSERT = statement(
 );
 // A store that nobody has asked yet has no era at all.
 const THIS_CLUSTER = statement('restore-this-cluster', 'select current_era()');
+const BEGIN = statement('restore-begin', 'update relay set restoring = true, seen_life = null returning 1');
+const END = statement('restore-end', 'update relay set restoring = false returning 1');
 const NEW_LIFE = statement(
   'restore-new-life',
   `insert into era (number, system_identifier, timeline)
@@ -104,13 +108,17 @@ export const isRunning = async (session: Session, service: string): Promise<bool
   return (rows[0]?.count ?? 0) > 0;
 };
 
-/** `session`: the owner's, in the service's schema. Rejects with RestoreRefused before anything is changed. */
+/**
+ * `session`: the owner's, in the service's schema. Rejects with RestoreRefused before anything is changed. Where it is
+ * broken off, and until `endRestore`, it must be run again.
+ */
 export const restoreFromBus = async (
   session: Session,
   eventsOfBus: EventsOfBus,
   progress: (step: 'look' | 'insert' | 'match', events: number) => void,
 ): Promise<RestoreReport> => {
   const found = await look(session, eventsOfBus, (events) => progress('look', events));
+  await session.query(BEGIN);
   await openNewLife(session, found.newestEra); // first: whatever is written after a run that was broken off comes after it
   let inserted = 0;
   if (found.missing > 0)
@@ -126,6 +134,11 @@ export const restoreFromBus = async (
   await session.query(LANES, [JSON.stringify([...lanes.values()])]);
   await session.query('commit');
   return { onBus: found.count, inserted, streams: [...found.versions.keys()] };
+};
+
+/** To be called once the rows of what came back were made: the service may begin. */
+export const endRestore = async (database: Pick<Database, 'write'>): Promise<void> => {
+  await database.write(END, []);
 };
 
 type Found = {

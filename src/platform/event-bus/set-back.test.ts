@@ -8,12 +8,13 @@ import { guardAgainstSetBack, refuseSetBack } from './set-back.ts';
 
 /** A store in a life of its that holds some events, and a broker that holds some; each may change. */
 const world = () => {
-  const now = { life: 'first', stored: new Set<string>(), held: [] as string[], seen: '' };
+  const now = { life: 'first', stored: new Set<string>(), held: [] as string[], seen: '', restoring: false };
   const asked: number[] = [];
   let looks = 0;
   const answer = ({ name }: Statement, values: readonly unknown[]): readonly unknown[] => {
     if (name === 'relay-seen-life') return [{ life: now.seen }];
     if (name === 'relay-seen') now.seen = String(values[0]);
+    if (name === 'relay-restoring') return [{ restoring: now.restoring }];
     if (name === 'relay-lacking') {
       const ids = [values[0]].flat();
       asked.push(ids.length);
@@ -71,6 +72,18 @@ test('a store that was found set back stays refused, whatever is found or seen l
   await expect(refusing.looked()).rejects.toThrow('the store was set back');
   expect(refusing.refusal()).toMatchObject({ name: 'StoreSetBack' });
   expect(looks()).toBe(1);
+});
+
+test('a store that has all again, and not yet what is made of it, is refused too', async () => {
+  const { now, guard } = world();
+  now.restoring = true;
+  const refusing = guard();
+  await expect(refusing.begin()).rejects.toThrow(
+    /has not ended\. .* run that again: taskwire events restore --from kafka --service note$/,
+  );
+  await expect(refusing.admit('first')).rejects.toThrow(DatabaseUnavailable);
+  now.restoring = false;
+  await guard().begin();
 });
 
 test('of all that the broker holds each event is looked up once, some thousand at a time', async () => {

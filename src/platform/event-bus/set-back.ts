@@ -34,16 +34,32 @@ export type Holdings = {
   newest(source: string, topics: readonly string[]): Promise<readonly Held[]>;
 };
 
-/** The broker holds events that the store does not: it was restored to a moment before them. */
+/** The store was restored to a moment before events that the broker holds, and has not all of it again. */
 class StoreSetBack extends Error {
   override readonly name = 'StoreSetBack';
-  constructor(source: string, missing: number) {
+  /** For health: in a few words. */
+  readonly detail: string;
+  constructor(source: string, detail: string, why: string, cure: string) {
     super(
-      `the broker holds events of the ${source} service that its store lacks (${missing} of the newest): the store was set back. ` +
-        `Nothing is written or published. Stop the service, and bring them back: taskwire events restore --from kafka --service ${source}`,
+      `${why}. Nothing is written or published. Stop the service, and ${cure}: taskwire events restore --from kafka --service ${source}`,
     );
+    this.detail = detail;
   }
 }
+const lacking = (source: string, missing: number): StoreSetBack =>
+  new StoreSetBack(
+    source,
+    'the broker holds events that the store lacks',
+    `the broker holds events of the ${source} service that its store lacks (${missing} of the newest): the store was set back`,
+    'bring them back',
+  );
+const brokenOff = (source: string): StoreSetBack =>
+  new StoreSetBack(
+    source,
+    'what the broker holds was not all brought back',
+    `the store of the ${source} service was set back, and bringing back what the broker holds has not ended`,
+    'run that again',
+  );
 
 export type SetBackGuard = {
   /**
@@ -84,6 +100,7 @@ const LACKING = statement(
   'relay-lacking',
   'select count(*)::integer as count from unnest($1::uuid[]) known(id) where not exists (select from event e where e.id = known.id)',
 );
+const RESTORING = statement('relay-restoring', 'select restoring from relay');
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Of a store: nobody looked yet; all was there in a life of its, by a look of this copy or of another; or it was set back. */
@@ -174,18 +191,20 @@ export const currentLife = async (database: Database): Promise<string> => {
 };
 
 /**
- * Rejects with StoreSetBack where the broker holds an event that the store lacks, or where either cannot be asked. Asked
- * for are all that are newest, not the one with the last place: of two whose commits were under way at once, a replica
+ * Rejects with StoreSetBack where the broker holds an event that the store lacks, or bringing such back was broken off; with
+ * another error where either cannot be asked. Asked for are all that are newest, not the one with the last place: of two whose commits were under way at once, a replica
  * may have had the later one alone.
  */
 export const refuseSetBack = async (database: Database, publisher: Holdings, source: string): Promise<void> => {
+  const [row] = await database.read<{ restoring: boolean }>(RESTORING, []);
+  if (row?.restoring) throw brokenOff(source);
   const held = await publisher.newest(source, topicsOfSource(source));
   const ids = [...new Set(held.map(({ id }) => id))].filter((id) => UUID.test(id));
   let missing = 0;
   for (let from = 0; from < ids.length; from += AT_ONCE) {
-    const [lacking] = await database.read<{ count: number }>(LACKING, [ids.slice(from, from + AT_ONCE)]);
-    if (lacking === undefined) throw new Error('the store did not answer');
-    missing += lacking.count;
+    const [counted] = await database.read<{ count: number }>(LACKING, [ids.slice(from, from + AT_ONCE)]);
+    if (counted === undefined) throw new Error('the store did not answer');
+    missing += counted.count;
   }
-  if (missing > 0) throw new StoreSetBack(source, missing);
+  if (missing > 0) throw lacking(source, missing);
 };

@@ -9,7 +9,7 @@ import { openKafkaBus } from '../../../src/platform/event-bus/kafka/kafka-bus.ts
 import { topicsOfServices } from '../../../src/platform/event-bus/kafka/topic-specs.ts';
 import { applyTopics, emptyTopics } from '../../../src/platform/event-bus/kafka/topics.ts';
 import { openRelay, type Publisher, type Relay } from '../../../src/platform/event-bus/relaying.ts';
-import { restoreFromBus } from '../../../src/platform/event-bus/restore.ts';
+import { endRestore, restoreFromBus } from '../../../src/platform/event-bus/restore.ts';
 import { FEED_START } from '../../../src/platform/event-store/event.ts';
 import { laneOf } from '../../../src/platform/event-store/lane.ts';
 import { openDatabase } from '../../../src/platform/sql/database.ts';
@@ -91,6 +91,7 @@ kafka.describe('a broker', () => {
       () => undefined,
     );
     expect(report).toMatchObject({ inserted: 1 });
+    await endRestore(owner);
     await session.close();
     await owner.close();
 
