@@ -191,9 +191,9 @@ export const currentLife = async (database: Database): Promise<string> => {
 };
 
 /**
- * Rejects with StoreSetBack where the broker holds an event that the store lacks, or bringing such back was broken off; with
- * another error where either cannot be asked. Asked for are all that are newest, not the one with the last place: of two whose commits were under way at once, a replica
- * may have had the later one alone.
+ * Rejects with StoreSetBack where the broker holds an event that the store lacks, or where bringing such back has not ended;
+ * with another error where either cannot be asked. Asked for are all that are newest, not the one with the last place: of
+ * two whose commits were under way at once, a replica may have had the later one alone.
  */
 export const refuseSetBack = async (database: Database, publisher: Holdings, source: string): Promise<void> => {
   const [row] = await database.read<{ restoring: boolean }>(RESTORING, []);

@@ -13,6 +13,7 @@ export type HealthCheck = () => Promise<PartHealth>;
 export type HealthChecks = Readonly<Record<string, HealthCheck>>;
 
 const PATIENCE = 1_000;
+
 /** `notServing` says why the process serves nobody just now, beyond what its parts say: it waits for something, or stops. */
 export const serveHealth = (app: HttpApp, parts: HealthChecks, notServing: () => string | undefined): void => {
   const checks: HealthChecks = Object.fromEntries(Object.entries(parts).map(([name, check]) => [name, oneLook(check)]));
