@@ -65,7 +65,7 @@ export const openUpstream = async (options: CopiesOptions): Promise<Upstream> =>
         );
         tried.add(copy);
         metrics.attempts.inc({ service, ending: attempt.kind });
-        if (attempt.kind !== 'answered') tell(logger, service, copy, attempt);
+        if (attempt.kind !== 'answered') tell(logger, service, question, copy, attempt);
         const next = n < MOST_ATTEMPTS ? nextOf({ ...asked, ms: performance.now() - began }, attempt) : 'done';
         if (next === 'elsewhere') continue;
         if (next === 'done' || !mayRepeat()) {
@@ -133,8 +133,10 @@ const problemOf = (kind: Unanswered): Error => {
 };
 
 type NoAnswer = Exclude<Attempt, { readonly kind: 'answered' }>;
-const tell = (logger: Logger, service: string, copy: Copy, { kind, error }: NoAnswer): void => {
+const tell = (logger: Logger, service: string, { headers }: Question, copy: Copy, { kind, error }: NoAnswer): void => {
   if (kind === 'cancelled') return;
+  const { 'x-request-id': requestId } = headers; // none where we ask on our own behalf
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  logger.warn('an attempt had no answer', { service, url: copy.address.origin, reason: kind, code });
+  const asked = { service, ...(typeof requestId === 'string' && { requestId }), url: copy.address.origin };
+  logger.warn('an attempt had no answer', { ...asked, reason: kind, code });
 };

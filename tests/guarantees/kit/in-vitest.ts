@@ -10,6 +10,8 @@ import type { Scenario, Stage, Topology } from './scenario.ts';
 import type { World } from './world.ts';
 
 const LONGEST = 600_000;
+/** Lines. */
+const MOST_SAID = 60;
 
 const WORLDS = { embedded: embeddedWorld, distributed: distributedWorld } as const;
 
@@ -22,15 +24,17 @@ export const inVitest = (scenario: Scenario, topology: Topology = 'embedded'): v
     });
     afterAll(() => world.close());
     const chance = chanceOf();
-    const stage = (): Stage => ({ world, form: 'short', chance, report: () => undefined });
-    const check = (outcome: Outcome) => {
+    /** How it went is told where something is wrong: what failed once may not fail again. */
+    const check = async (playing: (stage: Stage) => Promise<Outcome>): Promise<void> => {
+      const said: string[] = [];
+      const outcome = await playing({ world, form: 'short', chance, report: (line) => void said.push(line) });
       console.log([`TEST_SEED=${chance.seed}`, ...inLines(outcome), ''].join('\n'));
-      expect(outcome.faults).toEqual([]);
+      expect(outcome.faults, said.slice(-MOST_SAID).join('\n')).toEqual([]);
     };
-    test(promise, { timeout: LONGEST }, async () => check(await play(scenario, stage())));
+    test(promise, { timeout: LONGEST }, () => check((stage) => play(scenario, stage)));
     const isElsewhere = topology === 'distributed' && scenario.topologies === undefined;
     for (const one of isElsewhere ? [] : controls) // wrong systems of their own: one topology tries them
-      test(`finds out ${one.name}`, { timeout: LONGEST }, async () => check(await playControl(scenario, one, stage())));
+      test(`finds out ${one.name}`, { timeout: LONGEST }, () => check((stage) => playControl(scenario, one, stage)));
   };
   const everywhere = (title: string) =>
     needs ? requirement(needs.name, needs.cure, needs.probe).describe(title, suite) : describe(title, suite);

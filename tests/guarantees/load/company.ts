@@ -18,6 +18,8 @@ export type Company = Server & {
   kill(name: string): Promise<void>;
   /** SIGTERM, and its end: the exit code, and after how many ms. */
   stop(name: string): Promise<{ readonly code: number | null; readonly ms: number }>;
+  /** What its processes printed that names something, such as a request: also those that are gone. */
+  linesOf(name: string): readonly string[];
   /** Whether the gateway sends requests to a service: one of its copies is ready, and its breaker closed. */
   reaches(service: string): Promise<boolean>;
 };
@@ -32,6 +34,7 @@ const assemble = async (
   const { url, startPart } = installation;
   const known = new Map(Object.entries(posts));
   const runs = new Map<string, Run>();
+  const everyone: { readonly name: string; readonly run: Run }[] = [];
   const exit = Promise.withResolvers<Awaited<Run['exit']>>();
   const at = (name: string): Run => runs.get(name) ?? fail(`nobody is there as ${name}`);
   const begin: Company['begin'] = async (name, post = known.get(name)) => {
@@ -39,6 +42,7 @@ const assemble = async (
     known.set(name, post);
     const run = await startPart(post.part, { env: post.env ?? {} });
     runs.set(name, run);
+    everyone.push({ name, run });
     await run.said(isReady).catch((error: unknown) => {
       throw new Error(`${name} said:\n${run.output()}`, { cause: error });
     });
@@ -64,6 +68,13 @@ const assemble = async (
     at,
     begin,
     reaches,
+    linesOf: (about) =>
+      everyone.flatMap(({ name, run }) =>
+        run
+          .output()
+          .split('\n')
+          .flatMap((line) => (line.includes(about) ? [`${name}: ${line}`] : [])),
+      ),
     output: () => [...runs.values()].map((run) => run.output()).join('\n'),
     running: () => [...runs.values()].every((run) => run.running()),
     said: (pattern) => at('gateway').said(pattern),

@@ -7,12 +7,15 @@ import type { Answered, Entry } from './ledger.ts';
 
 /** How whoever writes comes in: a token, which is good for a while. */
 export type LogIn = (url: string) => Promise<string>;
+export type Failure = { readonly requestId: string; readonly what: string };
 export type Writers = {
   readonly entries: readonly Entry[];
   /** Where the system answers now: it moves with each start. */
   moveTo(url: string): void;
   /** How many answers of which status were seen; 0 = none came. */
   readonly statuses: ReadonlyMap<number, number>;
+  /** Requests that nobody answered, or that were answered with a 5xx. */
+  readonly failures: readonly Failure[];
   /** ms after which the slowest answer came, or after which none did. */
   slowest(): number;
   /** Answers with 503 that did not say when to come again. */
@@ -28,6 +31,7 @@ const RETRY_PAUSE = 50;
 export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => {
   const entries: Entry[] = [];
   const statuses = new Map<number, number>();
+  const failures: Failure[] = [];
   let slowest = 0;
   let unguided = 0;
   let url = 'http://127.0.0.1:9'; // nobody answers there
@@ -45,7 +49,10 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
     const ours = await tokenNow();
     if (ours === undefined) return undefined; // nothing was asked
     const began = performance.now();
-    const answer = await asking(url, ours)(method, path, { ...(body && { body }), headers }).catch(() => undefined);
+    const ended = await asking(url, ours)(method, path, { ...(body && { body }), headers }).catch((error) => error);
+    const answer = ended instanceof Error ? undefined : ended;
+    const what = failureIn(ended);
+    if (what !== undefined) failures.push({ requestId: entry.requestId, what: `${method} ${path}: ${what}` });
     if (answer?.status === 401) token = undefined; // too old; the next try comes in anew
     slowest = Math.max(slowest, performance.now() - began);
     if (answer?.status === 503 && !answer.headers.has('retry-after')) unguided += 1;
@@ -107,6 +114,7 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
   return {
     entries,
     statuses,
+    failures,
     slowest: () => slowest,
     unguided: () => unguided,
     moveTo: (to) => {
@@ -123,16 +131,22 @@ export const startWriters = (logIn: LogIn, count: number, rest = 0): Writers => 
   };
 };
 
-/** Requests that nobody answered, or that were answered with a 5xx. */
-export const failuresOf = ({ statuses }: Writers): number =>
-  statuses.entries().reduce((sum, [status, times]) => sum + (status === 0 || status >= 500 ? times : 0), 0);
+/** How a request failed, in words: that there was no answer, or what was wrong with it, by default a 5xx. */
+export const failureIn = (
+  ended: Answer | Error,
+  isFailed = ({ status }: Answer): boolean => status >= 500,
+): string | undefined => {
+  if (ended instanceof Error) return `no answer: ${ended.cause ?? ended}`;
+  const { status, body, ms } = ended;
+  return isFailed(ended) ? `${status} ${JSON.stringify(body)} after ${Math.round(ms)} ms` : undefined;
+};
 
 /** Begins to count; answers what came of it since. */
 export const tally = (writers: Writers): (() => Figures) => {
-  const [began, before, failures] = [performance.now(), writers.entries.length, failuresOf(writers)];
+  const [began, before, failures] = [performance.now(), writers.entries.length, writers.failures.length];
   return () => {
     const written = writers.entries.slice(before).filter(({ answered }) => answered === 'acknowledged').length;
-    const failed = failuresOf(writers) - failures;
+    const failed = writers.failures.length - failures;
     return {
       'acknowledged meanwhile': written,
       'a second': Math.round((1_000 * written) / (performance.now() - began)),

@@ -8,7 +8,6 @@ import { ONE_OF_EACH, staffed } from '../load/company.ts';
 import { madeUpFor } from '../load/effects.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
-import { failuresOf } from '../load/writers.ts';
 
 const ROUNDS = { short: 1, full: 5 };
 const AWAY = { short: 3_000, full: 10_000 };
@@ -67,7 +66,7 @@ const killInTurn = async (
 
       const without = async (service: (typeof SERVICES)[number]): Promise<void> => {
         const reader = startReader(url, token, pagesWithout(service));
-        const failures = failuresOf(writers);
+        const failures = writers.failures.length;
         await kill(service);
         missed = Math.max(
           missed,
@@ -77,7 +76,7 @@ const killInTurn = async (
         const figures = await reader.stop();
         asked += figures.asked;
         failed += figures.failed;
-        if (service !== 'task') writesFailed += failuresOf(writers) - failures;
+        if (service !== 'task') writesFailed += writers.failures.length - failures;
         await begin(service);
         found = Math.max(found, await timeUntil(`${service} to be found again`, () => reaches(service), 30_000));
       };

@@ -1,7 +1,7 @@
 /** All services and the gateway, two copies of each, are stopped and begun again copy by copy under load: nobody notices. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, newPerson, PASSWORD } from '../../e2e/support/client.ts';
+import { newPerson, PASSWORD } from '../../e2e/support/client.ts';
 import { freePort } from '../../support/free-port.ts';
 import { REDIS, startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -10,7 +10,7 @@ import { distributed } from '../kit/world.ts';
 import { type Company, copiesReached, type Post, staffed } from '../load/company.ts';
 import { acknowledgedSince } from '../load/storm.ts';
 import { ALL_KEPT, trial } from '../load/trial.ts';
-import { failuresOf } from '../load/writers.ts';
+import { type Failure, failureIn } from '../load/writers.ts';
 
 const SERVICES = ['user', 'task', 'notification'] as const;
 const PARTS = [...SERVICES, 'gateway'] as const;
@@ -36,7 +36,7 @@ const twoOfEach = async () => {
   const where = Object.fromEntries(SERVICES.map((one) => [`${one.toUpperCase()}_SERVICE_URL`, urlsOf(one).join()]));
   const postOf = ({ name, part, port }: (typeof copies)[number]): Post => {
     const portOf = part === 'gateway' ? 'PORT' : `${part.toUpperCase()}_PORT`;
-    return { part, env: { ...where, [portOf]: port, INSTANCE_ID: name } };
+    return { part, env: { ...where, [portOf]: port, INSTANCE_ID: name, LOG_LEVEL: 'info' } };
   };
   return {
     posts: Object.fromEntries(copies.map((copy) => [copy.name, postOf(copy)])),
@@ -51,19 +51,20 @@ const isWhole = async (gateways: readonly string[]): Promise<boolean> => {
 };
 
 /** People who read and write at every service all the time, without keys: nothing of theirs may be asked again. */
-const startVisitors = async (url: string, report: Stage['report']) => {
+const startVisitors = async (url: string) => {
   let isOver = false;
-  let [reads, writes, failed] = [0, 0, 0];
+  let [reads, writes] = [0, 0];
+  const failures: Failure[] = [];
   const visit = async ({ ask, email }: Awaited<ReturnType<typeof newPerson>>): Promise<void> => {
-    const isPartial = ({ body }: Answer): boolean => body?.partial === true;
     const asked = async (method: string, path: string, body?: object): Promise<void> => {
       await pause(THINKING);
       if (method === 'GET') reads += 1;
       else writes += 1;
-      const answer = await ask(method, path, { ...(body && { body }) }).catch((error: Error) => error);
-      if (!(answer instanceof Error) && answer.status < 300 && !isPartial(answer)) return;
-      failed += 1;
-      report(`${method} ${path}: ${answer instanceof Error ? answer.cause : JSON.stringify(answer)}`);
+      const requestId = randomUUID();
+      const headers = { 'x-request-id': requestId };
+      const ended = await ask(method, path, { ...(body && { body }), headers }).catch((error: Error) => error);
+      const what = failureIn(ended, ({ status, body }) => status >= 300 || body?.partial === true);
+      if (what !== undefined) failures.push({ requestId, what: `${method} ${path}: ${what}` });
     };
     while (!isOver) {
       await asked('POST', '/api/v1/tasks', { title: randomUUID() });
@@ -82,7 +83,7 @@ const startVisitors = async (url: string, report: Stage['report']) => {
     stop: async () => {
       isOver = true;
       await Promise.all(visiting);
-      return { reads, writes, failed };
+      return { reads, writes, failures };
     },
   };
 };
@@ -110,8 +111,8 @@ const restarted = async (stage: Stage, rounds: number, stop: Stop): Promise<Figu
       rest: 80,
       meanwhile: async ({ writers }): Promise<Figures> => {
         await until('all copies to be asked', () => isWhole(gateways));
-        const before = failuresOf(writers); // a gateway that was there first has yet to see the others
-        const visitors = await startVisitors(gateways.join(), stage.report);
+        const before = writers.failures.length; // a gateway that was there first has yet to see the others
+        const visitors = await startVisitors(gateways.join());
         let [restarts, unclean, slowest] = [0, 0, 0];
         const restart = async (name: string): Promise<void> => {
           const { code, ms } = await stop(company(), name);
@@ -130,12 +131,14 @@ const restarted = async (stage: Stage, rounds: number, stop: Stop): Promise<Figu
           }
         }
         await acknowledgedSince(writers);
-        const { reads, writes, failed } = await visitors.stop();
+        const { reads, writes, failures } = await visitors.stop();
+        const failed = [...failures, ...writers.failures.slice(before)];
+        for (const { requestId, what } of failed) stage.report([what, ...company().linesOf(requestId)].join('\n  '));
         return {
           'copies restarted': restarts,
           'reads asked': reads,
           'writes asked': writes + writers.statuses.values().reduce((sum, times) => sum + times, 0),
-          failed: failed + failuresOf(writers) - before,
+          failed: failed.length,
           'exits other than 0': unclean,
           'slowest stop, ms': Math.round(slowest),
           'keys in Redis': Number(await redis.ask('dbsize')),
