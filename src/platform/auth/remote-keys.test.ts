@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { refusalOf } from '../resilience/refusal.ts';
 import { fetchAhead, remoteKeys } from './remote-keys.ts';
 
@@ -101,8 +101,14 @@ test('they are fetched ahead, as often as it takes, and not beyond the end', asy
   await never;
 });
 
-test('of copies, the first that answers is enough', async () => {
-  expect(await open(NOWHERE, address)('one')).toEqual(['one']);
+test('of copies, the first that answers is enough: none waits for one that hangs', async () => {
+  const hanging = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(hanging, 'listening');
+  onTestFinished(() => void hanging.close());
+  const { port } = hanging.address() as AddressInfo;
+  const began = performance.now();
+  expect(await open(NOWHERE, `http://127.0.0.1:${port}`, address)('one')).toEqual(['one']);
+  expect(performance.now() - began, 'its patience was not needed').toBeLessThan(2_000);
   expect(await open(NOWHERE)('one')).toBe('unavailable');
 });
 

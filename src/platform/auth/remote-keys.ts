@@ -20,7 +20,7 @@ const FRESH = 5 * 60_000;
 const COOL_DOWN = { answered: 5_000, failed: 200 } as const;
 const PATIENCE = 2_000;
 
-/** `addresses` are copies of one service, asked in turn until one answers. Throws KeysUnavailable. */
+/** `addresses` are copies of one service; the first answer is enough. Throws KeysUnavailable. */
 export const remoteKeys = (addresses: readonly string[], clock: () => number = () => performance.now()): KeySource => {
   let known: KeySet | undefined;
   let last: { readonly at: number; readonly how: keyof typeof COOL_DOWN } = {
@@ -73,20 +73,19 @@ export const fetchAhead = async (source: KeySource, signal: AbortSignal): Promis
   }
 };
 
+/** Of all copies at once: one that is just beginning, or hangs, would keep whoever asks from the next one for seconds. */
 const fetchKeys = async (addresses: readonly string[]): Promise<KeySet> => {
-  const failures: unknown[] = [];
-  for (const address of addresses) {
-    try {
-      const answer = await fetch(`${address}/.well-known/jwks.json`, {
-        redirect: 'error',
-        signal: AbortSignal.timeout(PATIENCE),
-      });
-      return keysIn(answer.ok ? await answer.json() : undefined);
-    } catch (error) {
-      failures.push(error);
-    }
+  const enough = new AbortController();
+  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(PATIENCE)]);
+  const keysOf = async (address: string): Promise<KeySet> => {
+    const answer = await fetch(`${address}/.well-known/jwks.json`, { redirect: 'error', signal });
+    return keysIn(answer.ok ? await answer.json() : undefined);
+  };
+  try {
+    return await Promise.any(addresses.map(keysOf));
+  } finally {
+    enough.abort();
   }
-  throw new AggregateError(failures, 'nobody answered');
 };
 
 /** Only those that could verify a token of ours; an answer without any is none. */

@@ -20,13 +20,13 @@ export type Company = Server & {
   stop(name: string): Promise<{ readonly code: number | null; readonly ms: number }>;
   /** What its processes printed that names something, such as a request: also those that are gone. */
   linesOf(name: string): readonly string[];
-  /** Whether the gateway sends requests to a service: one of its copies is ready, and its breaker closed. */
+  /** Whether every gateway sends requests to a service: one of its copies is ready, and its breaker closed. */
   reaches(service: string): Promise<boolean>;
 };
 
 const isReady = /is ready at http/;
 
-/** Resolves once the gateway, which must be among them, reaches every service that is. */
+/** Resolves once the gateways, of which one must be among them, reach every service that is. */
 const assemble = async (
   installation: DistributedInstallation,
   posts: Readonly<Record<string, Post>>,
@@ -54,7 +54,10 @@ const assemble = async (
         exit.resolve({ code: null, signal: name }),
       );
   };
-  const reaches = async (service: string): Promise<boolean> => (await copiesReached(url, service)) > 0;
+  const reaches = async (service: string): Promise<boolean> => {
+    const reached = await Promise.all(url.split(',').map((one) => copiesReached(one, service)));
+    return reached.every((copies) => copies > 0);
+  };
   await Promise.all(Object.keys(posts).map((name) => begin(name)));
   const services = new Set(Object.values(posts).map(({ part }) => part));
   for (const service of services)

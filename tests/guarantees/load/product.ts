@@ -12,7 +12,9 @@ export const productOn = (installation: Installation): System => {
     start: (failPoint) => installation.start({ failPoint }),
     person: async (url) => {
       const { email, ask } = await newPerson(url);
-      writer = (await ask('GET', '/api/v1/me')).body?.id;
+      const me = await ask('GET', '/api/v1/me');
+      if (me.status !== 200) throw new Error(`who they are: ${JSON.stringify(me.body)}`);
+      writer = me.body?.id;
       return logInOf(email);
     },
     stored: () =>
