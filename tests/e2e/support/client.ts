@@ -41,8 +41,8 @@ export const asking = (url: string, token?: string): Ask => {
   };
 };
 let turn = 0;
-const isRefused = (error: unknown): boolean =>
-  error instanceof TypeError && Object(error.cause).code === 'ECONNREFUSED';
+/** There was no connection, and so nothing was sent. ECONNRESET as it is made is one too: whoever listened stopped just then. */
+const isRefused = (error: unknown): boolean => error instanceof TypeError && Object(error.cause).syscall === 'connect';
 
 const askingOne =
   (url: string, token?: string): Ask =>

@@ -53,7 +53,7 @@ const isWhole = async (gateways: readonly string[]): Promise<boolean> => {
 /** People who read and write at every service all the time, without keys: nothing of theirs may be asked again. */
 const startVisitors = async (url: string) => {
   let isOver = false;
-  let [reads, writes] = [0, 0];
+  let [reads, writes, slowestAnswer] = [0, 0, 0];
   const failures: Failure[] = [];
   const visit = async ({ ask, email }: Awaited<ReturnType<typeof newPerson>>): Promise<void> => {
     const asked = async (method: string, path: string, body?: object): Promise<void> => {
@@ -62,7 +62,9 @@ const startVisitors = async (url: string) => {
       else writes += 1;
       const requestId = randomUUID();
       const headers = { 'x-request-id': requestId };
+      const began = performance.now();
       const ended = await ask(method, path, { ...(body && { body }), headers }).catch((error: Error) => error);
+      slowestAnswer = Math.max(slowestAnswer, performance.now() - began);
       const what = failureIn(ended, ({ status, body }) => status >= 300 || body?.partial === true);
       if (what !== undefined) failures.push({ requestId, what: `${method} ${path}: ${what}` });
     };
@@ -83,7 +85,7 @@ const startVisitors = async (url: string) => {
     stop: async () => {
       isOver = true;
       await Promise.all(visiting);
-      return { reads, writes, failures };
+      return { reads, writes, slowestAnswer, failures };
     },
   };
 };
@@ -131,7 +133,7 @@ const restarted = async (stage: Stage, rounds: number, stop: Stop): Promise<Figu
           }
         }
         await acknowledgedSince(writers);
-        const { reads, writes, failures } = await visitors.stop();
+        const { reads, writes, slowestAnswer, failures } = await visitors.stop();
         const failed = [...failures, ...writers.failures.slice(before)];
         for (const { requestId, what } of failed) stage.report([what, ...company().linesOf(requestId)].join('\n  '));
         return {
@@ -139,6 +141,7 @@ const restarted = async (stage: Stage, rounds: number, stop: Stop): Promise<Figu
           'reads asked': reads,
           'writes asked': writes + writers.statuses.values().reduce((sum, times) => sum + times, 0),
           failed: failed.length,
+          'slowest answer, ms': Math.round(Math.max(slowestAnswer, writers.slowest())),
           'exits other than 0': unclean,
           'slowest stop, ms': Math.round(slowest),
           'keys in Redis': Number(await redis.ask('dbsize')),
