@@ -193,14 +193,14 @@ describe('a process alone', () => {
   test('says good-bye before it goes: not ready, served still, and gone with 0 within 10 s', async () => {
     const task = await answering(bed.taskwire(['start', 'task'], { env: await environment() }));
     const ask = asking(task.url);
-    expect((await ask('GET', '/health/ready')).headers.get('connection')).toBe('keep-alive');
+    expect((await ask('GET', '/health/ready')).headers.get('keep-alive')).toBe('timeout=5');
     const began = performance.now();
     task.signal('SIGTERM');
     const leaving = await until('it to be not ready', async () => {
       const answer = await ask('GET', '/health/ready');
       return answer.status === 503 ? answer : undefined;
     });
-    expect(leaving.headers.get('connection')).toBe('close');
+    expect(leaving.headers.get('keep-alive')).toBe('timeout=3');
     expect(leaving.body).toMatchObject({ parts: { process: { detail: 'stopping' } } });
     expect((await ask('GET', '/openapi.json')).status).toBe(200);
     expect(await task.exit).toEqual({ code: 0, signal: null });

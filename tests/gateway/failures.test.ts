@@ -384,7 +384,7 @@ test('told to stop, it serves on for a while, not ready, and finishes what it ha
   await until('it to be asked', () => task.seen.length === 1);
   const closed = gateway.close('slowly');
   const ready = await ask('GET', '/health/ready');
-  expect([ready.status, ready.headers.get('connection')]).toEqual([503, 'close']);
+  expect([ready.status, ready.headers.get('keep-alive')]).toEqual([503, 'timeout=3']);
   expect((await ask('GET', '/api/v1/me')).status).toBe(200);
   expect((await slow).body).toEqual({ late: true });
   await closed;

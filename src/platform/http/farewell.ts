@@ -1,14 +1,15 @@
 /**
  * How a process stops behind which others go on: so that no request is lost, not even one that must not be sent twice.
  *
- *   2 s     it serves as ever, but says that it is not ready, and closes each connection behind its next answer:
- *           whoever balances over copies sees it and goes elsewhere
- *   3.5 s   nobody new is let in; connections that nobody used since are left alone, for their client may be about to.
- *           Clients were told with every answer to let go of a connection that was idle for five seconds
+ *   2 s     it serves as ever, but says that it is not ready, and whoever balances over copies goes elsewhere. Clients are told
+ *           with every answer to let go of a connection that was idle for three seconds, before it was five
+ *   3.5 s   nobody new is let in, and each connection is closed behind its next answer; those that nobody uses are left alone
+ *           until their clients have let go of them
  *   2 s     what is still under way is finished, then everything is closed
  *
  * Each step ends sooner where there are no connections left. Closing idle connections at once is what loses requests: one
- * that is on its way when its connection closes cannot be told from one that was carried out.
+ * that is on its way when its connection closes cannot be told from one that was carried out. So does closing them while
+ * others are still let in: their clients come back here, and one of them as the door falls shut (see nobodyWaits).
  */
 import type { IncomingMessage } from 'node:http';
 import { Server } from 'node:net';
@@ -18,14 +19,15 @@ import type { FastifyInstance } from 'fastify';
 const SERVE_ON = 2_000;
 const LEFT_ALONE = 3_500;
 const FINISH = 2_000;
-/** Whoever honours it never sends on a connection that we may just be closing. Proxies in front may keep theirs longer. */
-const LET_GO = 'timeout=5';
+/** Whoever honours them never sends on a connection that we may just be closing. Proxies in front may keep theirs longer. */
+const LET_GO = { staying: 'timeout=5', leaving: 'timeout=3' } as const;
 
 /** Must be called before the server is ready. */
 export const tellWhenLeaving = (app: FastifyInstance, isLeaving: () => boolean): void => {
   app.addHook('onSend', async (request, reply) => {
-    if (isLeaving()) reply.header('connection', 'close');
-    else if (staysOpen(request.raw)) reply.headers({ connection: 'keep-alive', 'keep-alive': LET_GO });
+    if (isLeaving() && !app.server.listening) reply.header('connection', 'close');
+    else if (staysOpen(request.raw))
+      reply.headers({ connection: 'keep-alive', 'keep-alive': LET_GO[isLeaving() ? 'leaving' : 'staying'] });
   });
 };
 const staysOpen = ({ httpVersion, headers }: IncomingMessage): boolean =>
