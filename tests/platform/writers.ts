@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { handle } from '../../src/platform/commit/command-handler.ts';
+import { refusalOf } from '../../src/platform/resilience/refusal.ts';
 import type { DatabaseAddress } from '../../src/platform/sql/connection.ts';
 import { statement } from '../../src/platform/sql/database.ts';
 import { appendTo, commitOf, context, notes, openNotes } from './notes.ts';
@@ -28,8 +29,16 @@ export const prepareWriters = async ({ address, by, ids, writers, rounds }: Job)
   await kit.health();
   await executor.commit(commitOf()); // its connection stands
   const act = {
-    commands: async (id: string): Promise<string> =>
-      (await handle(kit.commands, notes, id, { type: 'Extend', text: 'more' }, context())).kind,
+    /** Until it is done: where too many wait for a slow machine, some are told that nothing was. */
+    commands: async (id: string): Promise<string> => {
+      for (;;) {
+        try {
+          return (await handle(kit.commands, notes, id, { type: 'Extend', text: 'more' }, context())).kind;
+        } catch (error) {
+          if (refusalOf(error) !== 'busy') throw error;
+        }
+      }
+    },
     commits: async (id: string): Promise<string> => {
       const [row] = await kit.database.read<{ version: number | null }>(VERSION, [`note-${id}`]);
       return (await executor.commit(commitOf(appendTo(`note-${id}`, row?.version ?? 0)))).verdict;
