@@ -10,8 +10,8 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 2,
     // Bounds that are promised are asserted; this one only ends what hangs, also on a machine with much else to do.
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     allowOnly: false,
     globalSetup: ['tests/support/global-setup.ts'],
     setupFiles: ['tests/support/leftovers.ts'],

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp } from '../support/app.ts';
 import { openInstallation } from '../support/installation.ts';
 import { until } from '../support/until.ts';
-import { type Ask, asking, newPerson, PASSWORD } from './support/client.ts';
+import { type Ask, asking, newPerson, PASSWORD, served } from './support/client.ts';
 import { productBed } from './support/product.ts';
 
 const bed = productBed();
@@ -34,7 +34,7 @@ describe('behind the gateway', () => {
     const again = await ask('POST', `${path}/complete`, { headers: { 'if-match': '"1"', 'idempotency-key': 'once' } });
     expect(again.headers.get('idempotency-replayed')).toBe('true');
     const token = { 'consistency-token': String(done.headers.get('consistency-token')) };
-    const inbox = await ask('GET', '/api/v1/inbox', { headers: token });
+    const inbox = await served(() => ask('GET', '/api/v1/inbox', { headers: token }));
     expect(inbox.body?.items).toMatchObject([{ title: 'At the door' }]);
     expect((await ask('GET', '/api/v1/me')).status).toBe(200);
     expect((await ask('GET', `/api/v1/tasks/${randomUUID()}`)).body?.code).toBe('task-not-found');
@@ -50,7 +50,11 @@ describe('behind the gateway', () => {
     const other = await ask('POST', '/api/v1/tasks', { body: { title: 'Done' } });
     const done = await ask('POST', `${other.headers.get('location')}/complete`);
     const headers = { 'consistency-token': String(done.headers.get('consistency-token')) };
-    const dashboard = await ask('GET', '/api/v1/dashboard', { headers });
+    // A part that is late by more than its three seconds is missing: on a busy machine, that is no fault.
+    const dashboard = await until('the whole of it', async () => {
+      const answer = await ask('GET', '/api/v1/dashboard', { headers });
+      return answer.body?.partial === true ? undefined : answer;
+    });
     expect(dashboard.body).toMatchObject({
       user: { username: expect.stringMatching(/^p/) },
       tasks: { open: 2, completed: 1, overdue: 0, nextDue: [{ title: 'Soon', dueAt: '2030-01-01T00:00:00.000Z' }] },
@@ -81,12 +85,14 @@ describe('behind the gateway', () => {
   });
 
   test('health is what the services say, and what the gateway sees of them', async () => {
-    const health = (await asking(url)('GET', '/health')).body;
-    expect(health?.status).toBe('ok');
-    expect(Object.keys(health?.parts as object)).toEqual(
+    const health = await until('all to be well', async () => {
+      const { body } = await asking(url)('GET', '/health');
+      return body?.status === 'ok' ? body : undefined;
+    });
+    expect(Object.keys(health.parts as object)).toEqual(
       expect.arrayContaining(['gateway.user', 'gateway.task', 'db.user', 'db.task', 'events.notification']),
     );
-    expect(health?.parts).toMatchObject({
+    expect(health.parts).toMatchObject({
       'gateway.task': { status: 'ok', copies: Array(2).fill({ ready: true, breaker: 'closed' }) },
     });
     expect(Object.keys((await asking(url)('GET', '/health/db')).body?.parts as object)).toContain('db.task');
@@ -175,12 +181,11 @@ test('with a service away the others are as ever, and what is composed says what
   const inbox = await ask('GET', '/api/v1/inbox');
   expect([inbox.status, inbox.body?.code, inbox.headers.get('retry-after')]).toEqual([503, 'service-away', '1']);
   expect((await ask('POST', '/api/v1/tasks', { body: { title: 'Goes on' } })).status).toBe(201);
-  expect((await ask('GET', '/api/v1/dashboard')).body).toMatchObject({
-    tasks: { open: 1 },
-    inbox: null,
-    partial: true,
-    missing: ['notification'],
+  const dashboard = await until('the others to be in time', async () => {
+    const { body } = await ask('GET', '/api/v1/dashboard');
+    return body?.tasks === null || body?.user === null ? undefined : body;
   });
+  expect(dashboard).toMatchObject({ tasks: { open: 1 }, inbox: null, partial: true, missing: ['notification'] });
   const breakers = async () => {
     const parts = (await ask('GET', '/health')).body?.parts as Record<string, { copies: { breaker: string }[] }>;
     return parts['gateway.notification']?.copies.map(({ breaker }) => breaker).join();

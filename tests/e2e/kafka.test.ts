@@ -10,6 +10,12 @@ import { productBedPerTest, type Server } from './support/product.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
+type Part = {
+  readonly detail?: string;
+  readonly backlog?: { readonly events: number };
+  readonly consumers?: readonly { readonly lag: { readonly events: number } }[];
+};
+
 kafka.describe('on Apache Kafka', () => {
   const bed = productBedPerTest();
   let cluster: Cluster;
@@ -60,9 +66,10 @@ kafka.describe('on Apache Kafka', () => {
   const published = (server: Server) =>
     until('all to be published and heard', async () => {
       const { parts } = await call(server, '/health/events');
-      const behind = Object.values<{ backlog?: { events: number }; consumers?: { lag: { events: number } }[] }>(parts);
-      return behind.every(
-        ({ backlog, consumers = [] }) => (backlog?.events ?? 0) === 0 && consumers.every(({ lag }) => lag.events === 0),
+      // A part that does not answer in time says so in its detail, and has no figures.
+      return Object.values<Part>(parts).every(
+        ({ detail, backlog, consumers = [] }) =>
+          detail === undefined && (backlog?.events ?? 0) === 0 && consumers.every(({ lag }) => lag.events === 0),
       );
     });
 

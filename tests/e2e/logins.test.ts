@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { asking, newPerson } from './support/client.ts';
+import { until } from '../support/until.ts';
+import { asking, newPerson, served } from './support/client.ts';
 import { answering, productBed } from './support/product.ts';
 
 const NAMES = ['user', 'task', 'notification'] as const;
@@ -188,7 +189,7 @@ test('the product runs on these logins, and nobody of it is the owner', async ()
   expect(made.status).toBe(201);
   const done = await asking(task.url, ada.token)('POST', `${made.headers.get('location')}/complete`);
   const token = { 'consistency-token': String(done.headers.get('consistency-token')) };
-  const told = await asking(notification.url, ada.token)('GET', '/api/v1/inbox', { headers: token });
+  const told = await served(() => asking(notification.url, ada.token)('GET', '/api/v1/inbox', { headers: token }));
   expect(told.body?.items).toMatchObject([{ about: { id: made.body?.id } }]);
 
   const connected = await database.sql<{ usename: string }>(
@@ -196,5 +197,5 @@ test('the product runs on these logins, and nobody of it is the owner', async ()
   );
   expect(connected.map(({ usename }) => usename).toSorted()).toEqual(NAMES.map(loginOf).toSorted());
   for (const { url } of [user, task, notification])
-    expect((await asking(url)('GET', '/health')).body).toMatchObject({ status: 'ok' });
+    await until(`${url} to be well`, async () => (await asking(url)('GET', '/health')).body?.status === 'ok');
 });

@@ -25,7 +25,7 @@ type Report = {
 };
 
 schemathesis.describe('schemathesis', (executable) => {
-  test('finds no answer that the description does not allow', { timeout: 300_000 }, async () => {
+  test('finds no answer that the description does not allow', { timeout: 1_000_000 }, async () => {
     const server = await bed.start({ env: { DATA_DIR: await bed.folder() } });
     const { token } = await newPerson(server.url);
     const ask = asking(server.url);
@@ -105,7 +105,7 @@ const run = (executable: string, url: string, token: string, folder: string) =>
     execFile(
       executable,
       args,
-      { cwd: folder, env, timeout: 270_000, maxBuffer: 64 * 1024 * 1024 },
+      { cwd: folder, env, timeout: 900_000, maxBuffer: 64 * 1024 * 1024 },
       (_error, output) => {
         // Its exit code stands in the report; without one it did not get that far.
         readFile(file, 'utf8').then(

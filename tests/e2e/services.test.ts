@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/free-port.ts';
 import { databaseSettings } from '../support/installation.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson } from './support/client.ts';
+import { asking, newPerson, served } from './support/client.ts';
 import { answering, productBed, productBedPerTest, type Run, type Server } from './support/product.ts';
 import { openProxy } from './support/proxy.ts';
 
@@ -50,7 +50,7 @@ describe('three processes', () => {
     expect(done.status).toBe(200);
     const inbox = asking(notification.url, ada.token);
     const token = { 'consistency-token': String(done.headers.get('consistency-token')) };
-    const told = await inbox('GET', '/api/v1/inbox', { headers: token });
+    const told = await served(() => inbox('GET', '/api/v1/inbox', { headers: token }));
     expect(told.body?.items).toMatchObject([{ about: { id: made.body?.id } }]);
   });
 
@@ -93,7 +93,7 @@ describe('three processes', () => {
     expect(await parts(notification, '/health/events')).toEqual(['events.notification', 'events.notification.mails']);
     for (const { url } of [user, task, notification]) {
       expect((await asking(url)('GET', '/health/live')).status).toBe(200);
-      expect((await asking(url)('GET', '/health/ready')).status).toBe(200);
+      expect((await served(() => asking(url)('GET', '/health/ready'))).status).toBe(200);
     }
   });
 
@@ -138,7 +138,7 @@ describe('a process alone', () => {
     const migrators = [bed.taskwire(['migrate'], { env }), bed.taskwire(['migrate'], { env })];
     for (const { exit } of migrators) expect(await exit).toEqual({ code: 0, signal: null });
     await late.said(/ready at/);
-    expect((await ask('GET', '/health/ready')).status).toBe(200);
+    expect((await served(() => ask('GET', '/health/ready'))).status).toBe(200);
     expect(late.output().match(/taskwire: waiting for the schema keys/g)).toHaveLength(1);
     late.signal('SIGTERM');
     expect(await late.exit).toEqual({ code: 0, signal: null });

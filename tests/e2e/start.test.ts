@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson, PASSWORD } from './support/client.ts';
+import { asking, newPerson, PASSWORD, served } from './support/client.ts';
 import { postmasterOf } from './support/processes.ts';
 import { productBedPerTest, ROOT } from './support/product.ts';
 
@@ -47,8 +47,8 @@ test('a folder has one server: a second one is refused, and runs beside it on a 
       'stop it first, or start this one beside it with another DATA_DIR and another PORT\n',
   );
   const other = await bed.start({ env: { DATA_DIR: await bed.folder() } });
-  expect((await asking(other.url)('GET', '/health/ready')).status).toBe(200);
-  expect((await asking(first.url)('GET', '/health/ready')).status).toBe(200);
+  for (const { url } of [other, first])
+    expect((await served(() => asking(url)('GET', '/health/ready'))).status).toBe(200);
 });
 
 test('a port in use is named with the cure, and nothing is left running', async () => {
@@ -178,7 +178,7 @@ test('kill -9 leaves no database behind, and the folder can be used at once', as
   const first = await bed.start({ env: { DATA_DIR } });
   first.signal('SIGKILL');
   await first.exit;
-  await until('the database to end', async () => !(await postmasterOf(DATA_DIR)), 10_000);
+  await until('the database to end', async () => !(await postmasterOf(DATA_DIR)));
   const second = await bed.start({ env: { DATA_DIR } });
   second.signal('SIGKILL');
   await newPerson((await bed.start({ env: { DATA_DIR } })).url);

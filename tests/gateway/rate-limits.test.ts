@@ -138,8 +138,12 @@ redis.describe('two gateways on one Redis', (executable) => {
 
       const from = newAddress();
       for (const gateway of gateways) {
+        const asked = performance.now();
         const answers = await askThrough([gateway], quota + 20, () => ({ from, path: 'register', body: {} }));
-        expect(allowedOf(answers).map(({ status }) => status)).toEqual(Array(quota).fill(200));
+        const back = Math.floor(((performance.now() - asked) / 1_000) * (quota / window));
+        expect(new Set(allowedOf(answers).map(({ status }) => status))).toEqual(new Set([200]));
+        expect(allowedOf(answers).length).toBeGreaterThanOrEqual(quota);
+        expect(allowedOf(answers).length).toBeLessThanOrEqual(quota + back);
         expect(refusedOf(answers)[0]).toMatchObject({
           code: 'rate-limited',
           headers: { 'retry-after': expect.stringMatching(/^[1-6]$/) },
@@ -173,17 +177,16 @@ redis.describe('two gateways on one Redis', (executable) => {
         forwarded: `${owner}, ${newAddress()}`,
         body: { email, password },
       });
-      const guesser = await until('the quota to be kept', async () => {
+      await until('the quota to be kept', async () => {
         const from = newAddress();
         const guesses = await askThrough(doors, quota + 14, login(from, 'wrong password'));
         expect(new Set(guesses.map(({ status }) => status))).toEqual(new Set([401, 429]));
         expect(String(refusedOf(guesses)[0]?.headers['ratelimit-policy'])).toContain('"login-account";q=10;w=60');
-        return allowedOf(guesses).length === quota ? from : undefined;
+        if (allowedOf(guesses).length !== quota) return false;
+        // Also with the right one, at either door; on a slow machine some are given back before that, and it is tried anew.
+        const right = await askThrough(doors, 2, login(from, PASSWORD));
+        return right.every(({ status }) => status === 429);
       });
-      expect(await askThrough(doors, 2, login(guesser, PASSWORD)), 'at either door').toMatchObject([
-        { status: 429 },
-        { status: 429 },
-      ]);
       expect(await askThrough(doors, 1, login(owner, PASSWORD))).toMatchObject([{ status: 200 }]);
     } finally {
       await close(doors);

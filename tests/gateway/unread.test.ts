@@ -57,8 +57,11 @@ test('three hundred that do not read take nothing from others', async () => {
   const ask = asking(gateway.url, await newToken());
   const isServed = async () => (await ask('GET', '/api/v1/tasks', { patience: 60_000 })).status === 200;
   await until('all but 128 to be closed', () => sockets.filter((socket) => !isClosed(socket)).length <= 128, 120_000);
-  await until('the service to be free again', isServed);
-  for (let n = 0; n < 5; n += 1) expect(await isServed()).toBe(true);
+  // Those that waited for it and were late yet count against it for a moment.
+  await until('the service to be free again', async () => {
+    for (let n = 0; n < 5; n += 1) if (!(await isServed())) return false;
+    return true;
+  });
   const isWell = async () => JSON.stringify((await ask('GET', '/health')).body?.parts).includes(WELL);
   await until('the service to be seen as it is', isWell);
 });

@@ -1,5 +1,6 @@
 /** A client over real HTTP: what a browser or a script would get. */
 import { randomUUID } from 'node:crypto';
+import { until } from '../../support/until.ts';
 
 export type Answer = {
   readonly status: number;
@@ -68,16 +69,27 @@ const askingOne =
     };
   };
 
+/** Asks again where it is told to come back later: whether a busy machine is in time is not what is tried. */
+export const served = (ask: () => Promise<Answer>): Promise<Answer> =>
+  until('it to be served', async () => {
+    const answer = await ask();
+    return answer.status === 503 ? undefined : answer;
+  });
+
 /** Registers somebody new and logs in. */
 export const newPerson = async (
   url: string,
 ): Promise<{ readonly token: string; readonly email: string; readonly ask: Ask }> => {
   const ask = asking(url);
-  const username = `p${randomUUID().slice(0, 8)}`;
-  const email = `${username}@example.org`;
-  const registered = await ask('POST', '/api/v1/auth/register', { body: { email, username, password: PASSWORD } });
+  let email = '';
+  const registered = await served(() => {
+    const username = `p${randomUUID().slice(0, 8)}`; // another each time: of one nobody may know whether it was done
+    email = `${username}@example.org`;
+    return ask('POST', '/api/v1/auth/register', { body: { email, username, password: PASSWORD } });
+  });
   if (registered.status !== 201) throw new Error(`registering: ${JSON.stringify(registered.body)}`);
-  const login = await ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
+  const login = await served(() => ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } }));
+  if (login.status !== 200) throw new Error(`logging in: ${JSON.stringify(login.body)}`);
   const token = String(login.body?.accessToken);
   return { token, email, ask: asking(url, token) };
 };

@@ -65,7 +65,8 @@ const weather = async (system: System, options: Storm, writers: Writers, logIn: 
   const during = await meanwhile(last, writers);
   await writers.stop();
   const after = await afterwards(last, logIn);
-  const shown = await shownTasks(last.url, await logIn(last.url));
+  const token = await until('the writer to come in', () => logIn(last.url).catch(() => undefined));
+  const shown = await shownTasks(last.url, token);
   const figures = compare(writers.entries, await system.stored(), shown);
   await killed(last);
   return {
@@ -119,9 +120,9 @@ const shownTasks = async (url: string, token: string): Promise<readonly ShownTas
   // A read may be refused on a machine with too much to do; it is not what was asked here.
   const read = async (path: string): Promise<unknown> => {
     const { body } = await until(`an answer of ${path}`, async () => {
-      const answer = await ask('GET', path);
-      if (answer.status !== 200 && answer.status < 500) throw new Error(`${path}: ${answer.status}`);
-      return answer.status === 200 ? answer : undefined;
+      const answer = await ask('GET', path).catch(() => undefined);
+      if (answer && answer.status !== 200 && answer.status < 500) throw new Error(`${path}: ${answer.status}`);
+      return answer?.status === 200 ? answer : undefined;
     });
     return body;
   };

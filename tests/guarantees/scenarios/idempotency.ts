@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asking } from '../../e2e/support/client.ts';
 import { answering, type Server } from '../../e2e/support/product.ts';
+import { until } from '../../support/until.ts';
 import type { Chance } from '../kit/chance.ts';
 import { atLeast, control, type Figures, NONE, type Stage, scenario } from '../kit/scenario.ts';
 import { productOn } from '../load/product.ts';
@@ -44,7 +45,8 @@ const useKeys = async (system: Keyed, keys: number, failPoint: string, { between
   for (let n = 0; n < keys; n += 1) {
     // At a durable step, where the answer is swallowed, or at any moment.
     const atStep = n % 2 === 0;
-    const token = await logIn(server.url); // again for each: forty keys take longer than a token lasts
+    // Again for each: forty keys take longer than a token lasts.
+    const token = await until('the writer to come in', () => logIn(url).catch(() => undefined));
     server.signal('SIGKILL');
     await server.exit;
     server = await system.start(atStep ? failPoint : undefined);
