@@ -4,8 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp } from '../support/app.ts';
 import { openInstallation } from '../support/installation.ts';
+import { served } from '../support/served.ts';
 import { until } from '../support/until.ts';
-import { type Ask, asking, newPerson, PASSWORD, served } from './support/client.ts';
+import { type Ask, asking, newPerson, PASSWORD } from './support/client.ts';
 import { productBed } from './support/product.ts';
 
 const bed = productBed();

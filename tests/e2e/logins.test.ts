@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { served } from '../support/served.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson, served } from './support/client.ts';
+import { asking, newPerson } from './support/client.ts';
 import { answering, productBed } from './support/product.ts';
 
 const NAMES = ['user', 'task', 'notification'] as const;

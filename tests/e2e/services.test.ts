@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/free-port.ts';
 import { databaseSettings } from '../support/installation.ts';
+import { served } from '../support/served.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson, served } from './support/client.ts';
+import { asking, newPerson } from './support/client.ts';
 import { answering, productBed, productBedPerTest, type Run, type Server } from './support/product.ts';
 import { openProxy } from './support/proxy.ts';
 

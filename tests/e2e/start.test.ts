@@ -5,9 +5,10 @@ import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { served } from '../support/served.ts';
 import { succeeded } from '../support/succeeded.ts';
 import { until } from '../support/until.ts';
-import { asking, newPerson, PASSWORD, served } from './support/client.ts';
+import { asking, newPerson, PASSWORD } from './support/client.ts';
 import { postmasterOf } from './support/processes.ts';
 import { productBedPerTest, ROOT } from './support/product.ts';
 

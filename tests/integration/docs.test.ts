@@ -192,9 +192,12 @@ test.each<[string, string[]]>([
   ['/health/ready', DATABASES],
   ['/health/live', []],
 ])('%s says that all is well', async (url, parts) => {
-  const { status, body } = await product.ask('GET', url);
+  // A part that needs longer than a second is not well, and a busy machine may be why.
+  const { status, body } = await until('all to be well', async () => {
+    const answer = await product.ask('GET', url);
+    return answer.body.status === 'ok' ? answer : undefined;
+  });
   expect(status).toBe(200);
-  expect(body.status).toBe('ok');
   expect(Object.keys(body.parts ?? {}).toSorted()).toEqual(parts);
 });
 

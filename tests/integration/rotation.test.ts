@@ -12,6 +12,7 @@ import { openDatabase } from '../../src/platform/sql/database.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { type Answer, type Ask, asking, PASSWORD } from '../support/app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { served } from '../support/served.ts';
 
 const OLD = { MASTER_KEY: 'the old master key of 32 characters', PASSWORD_PEPPER: 'the old pepper of 32 characters..' };
 const NEW = { MASTER_KEY: 'the new master key of 32 characters', PASSWORD_PEPPER: 'the new pepper of 32 characters..' };
@@ -90,7 +91,7 @@ const expectServed = async (person: Person, { task, cursor, consistency }: Work,
   expect(JSON.stringify(history.body)).toContain('Buy the ring');
   expect(await ask('PATCH', task, { body: { priority: 'high' } })).toMatchObject({ status: 200 });
   expect(await pageBehind(cursor, ask)).toMatchObject({ status: 200 });
-  const waited = await ask('GET', '/api/v1/inbox', { headers: { 'consistency-token': consistency } });
+  const waited = await served(() => ask('GET', '/api/v1/inbox', { headers: { 'consistency-token': consistency } }));
   expect(waited).toMatchObject({ status: 200 });
 };
 const pepperOf = async ({ id }: Person): Promise<string | undefined> => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { expectNothingStored, expectProblem } from '../support/expectations.ts';
+import { served } from '../support/served.ts';
 
 let product: TestApp;
 let ada: Awaited<ReturnType<TestApp['person']>>;
@@ -157,7 +158,7 @@ test('64 writers that insist on one version: one gets it, all others are told', 
   const url = await create();
   const answers = await Promise.all(
     Array.from({ length: 64 }, (_, n) =>
-      ada.ask('PATCH', url, { body: { title: `by ${n}` }, headers: { 'if-match': '"1"' } }),
+      served(() => ada.ask('PATCH', url, { body: { title: `by ${n}` }, headers: { 'if-match': '"1"' } })),
     ),
   );
   const statuses = answers.map(({ status }) => status);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { statement } from '../../src/platform/sql/database.ts';
+import { until } from '../support/until.ts';
 import { testBed, upTo } from './bed.ts';
 import { appendTo, commitOf, freshStream, noteTable } from './notes.ts';
 
@@ -131,9 +132,9 @@ describe('nobody waits for ever, and nobody is dropped', () => {
     const { executor } = bed.open().commands;
     await Promise.all([{ ...write(), writes: [slow(0.1)] }, write()].map((one) => executor.commit(one)));
     for (let round = 0; round < 3; round += 1) {
-      await bed.sql(
-        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'taskwire test'`,
-      );
+      const theirs = `pg_stat_activity where datname = current_database() and application_name = 'taskwire test'`;
+      await bed.sql(`select pg_terminate_backend(pid) from ${theirs}`);
+      await until('them to be gone', async () => (await bed.sql(`select from ${theirs}`)).length === 0);
       expect(
         await executor.commit({
           ...write(),

@@ -29,16 +29,8 @@ export const prepareWriters = async ({ address, by, ids, writers, rounds }: Job)
   await kit.health();
   await executor.commit(commitOf()); // its connection stands
   const act = {
-    /** Until it is done: where too many wait for a slow machine, some are told that nothing was. */
-    commands: async (id: string): Promise<string> => {
-      for (;;) {
-        try {
-          return (await handle(kit.commands, notes, id, { type: 'Extend', text: 'more' }, context())).kind;
-        } catch (error) {
-          if (refusalOf(error) !== 'busy') throw error;
-        }
-      }
-    },
+    commands: async (id: string): Promise<string> =>
+      (await handle(kit.commands, notes, id, { type: 'Extend', text: 'more' }, context())).kind,
     commits: async (id: string): Promise<string> => {
       const [row] = await kit.database.read<{ version: number | null }>(VERSION, [`note-${id}`]);
       return (await executor.commit(commitOf(appendTo(`note-${id}`, row?.version ?? 0)))).verdict;
@@ -61,7 +53,7 @@ export const prepareWriters = async ({ address, by, ids, writers, rounds }: Job)
       const told: string[] = [];
       const write = async (n: number) => {
         for (let round = 0; round < rounds; round += 1) {
-          told.push(await act(ids[n % ids.length] ?? '').catch((error: Error) => `${error.name}: ${error.message}`));
+          told.push(await done(() => act(ids[n % ids.length] ?? '')));
         }
       };
       await Promise.all(Array.from({ length: writers }, (_, n) => write(n)));
@@ -69,6 +61,17 @@ export const prepareWriters = async ({ address, by, ids, writers, rounds }: Job)
     },
     close: () => kit.close(),
   };
+};
+/** Where too many wait for a slow machine, some are told that nothing was done: they come again. */
+const done = async (act: () => Promise<string>): Promise<string> => {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (refusalOf(error) === 'busy' || refusalOf(error) === 'unavailable') continue;
+      return String(error);
+    }
+  }
 };
 const HOLDERS = statement('test-holders', `select holder from reservation where scope = 'name' and value = $1`);
 

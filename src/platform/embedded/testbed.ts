@@ -64,9 +64,9 @@ export const query = async (connection: Connection, text: string): Promise<reado
   }
 };
 
-/** Looks every 20 ms until it holds. Rejects after 15 s. */
+/** Looks every 20 ms until it holds. Rejects after a minute. */
 export const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited in vain for: ${holds}`);
     await sleep(20);

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { instantOf } from './connection.ts';
 import { openDatabase } from './database.ts';
 import { DatabaseUnavailable } from './errors.ts';
@@ -24,14 +24,19 @@ const message = (letter: string, body: Buffer | string): Buffer => {
 const WELCOME = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', 'I')]);
 const FAREWELL = message('E', 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0');
 
-test('a server that lets us in and throws us out in one breath is unavailable, and ends nobody’s process', async () => {
+const NO_ROWS = Buffer.concat(['1', '2', 'n'].map((letter) => message(letter, '')));
+const DONE = Buffer.concat([NO_ROWS, message('C', 'SELECT 0\0'), message('Z', 'I')]);
+
+/** A server that does so with whoever connects, and a database of one connection on it. */
+const against = async (serve: (socket: Socket, n: number) => void) => {
+  let connections = 0;
   const server = createServer((socket) => {
+    connections += 1;
     socket.on('error', () => undefined);
-    socket.once('data', () => socket.end(Buffer.concat([WELCOME, FAREWELL])));
+    serve(socket, connections);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
+  const { port } = server.address() as AddressInfo;
   const database = openDatabase({
     address: { host: '127.0.0.1', port, database: 'd', user: 'u', password: '' },
     schema: 'public',
@@ -39,8 +44,26 @@ test('a server that lets us in and throws us out in one breath is unavailable, a
     applicationName: 'test',
     connections: 1,
   });
-  await expect(database.read({ name: 'one', text: 'select 1' }, [])).rejects.toThrow(DatabaseUnavailable);
-  await expect(database.read({ name: 'one', text: 'select 1' }, [])).rejects.toThrow(DatabaseUnavailable);
-  await database.close();
-  server.close();
+  onTestFinished(async () => {
+    await database.close();
+    server.close();
+  });
+  return { read: () => database.read({ name: 'one', text: 'select 1' }, []), connections: () => connections };
+};
+
+test('a server that lets us in and throws us out in one breath is unavailable, and ends nobody’s process', async () => {
+  const { read } = await against((socket) => socket.once('data', () => socket.end(Buffer.concat([WELCOME, FAREWELL]))));
+  await expect(read()).rejects.toThrow(DatabaseUnavailable);
+  await expect(read()).rejects.toThrow(DatabaseUnavailable);
+});
+
+test('a connection that was bidden farewell is asked no more, though its end has yet to arrive', async () => {
+  const { read, connections } = await against((socket, n) => {
+    socket.once('data', () => {
+      socket.write(WELCOME);
+      socket.on('data', () => socket.write(n === 1 ? FAREWELL : DONE));
+    });
+  });
+  expect(await read()).toEqual([]);
+  expect(connections()).toBe(2);
 });

@@ -7,7 +7,7 @@ import type pg from 'pg';
 import { collecting } from '../telemetry/collectors.ts';
 import { gauges } from '../telemetry/metrics.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
-import { classifyError, DatabaseUnavailable } from './errors.ts';
+import { classifyError, DatabaseUnavailable, endsConnection } from './errors.ts';
 
 /** SQL that the server prepares once per connection, under a name that stands for this text everywhere. */
 export type Statement = { readonly name: string; readonly text: string };
@@ -133,6 +133,7 @@ export const sessionOn = (client: pg.Client): Session => {
         const { rows, command, rowCount } = await client.query({ ...text, values: [...values] });
         return { rows: rows as Row[], command, count: rowCount ?? 0 };
       } catch (error) {
+        if (endsConnection(error)) alive = false; // or the next query would be sent after it
         throw classifyError(error);
       }
     },

@@ -38,10 +38,15 @@ export const EXPECTATION_MISSED = 'TW001';
 // 55000 one that is in recovery still, asked where its log stands.
 const UNAVAILABLE = /^(08|40|53|57|58)|^(25P03|25P04|55P03|25006|55000)$/;
 const CONNECTION_ENDED = /^(08|57P)/;
+const FAREWELL = /^57P/;
 const FAULT = /^(22|23|TW)/;
 /** The messages and codes with which node-postgres and sockets say that there is no connection (any more). */
 const CONNECTION_LOST =
   /^(Connection terminated|Query read timeout|timeout expired|timeout exceeded|Client has encountered|Client was closed)/;
+
+/** Whether it is the server's last word on its connection, whose end has yet to arrive. */
+export const endsConnection = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && FAREWELL.test(error.code ?? '');
 
 /** Any error of a query as one of ours; what is none of these kinds is a bug and comes back as it is. */
 export const classifyError = (error: unknown): unknown => {

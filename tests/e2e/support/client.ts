@@ -1,6 +1,6 @@
 /** A client over real HTTP: what a browser or a script would get. */
 import { randomUUID } from 'node:crypto';
-import { until } from '../../support/until.ts';
+import { served } from '../../support/served.ts';
 
 export type Answer = {
   readonly status: number;
@@ -68,13 +68,6 @@ const askingOne =
       ms: performance.now() - began,
     };
   };
-
-/** Asks again where it is told to come back later: whether a busy machine is in time is not what is tried. */
-export const served = (ask: () => Promise<Answer>): Promise<Answer> =>
-  until('it to be served', async () => {
-    const answer = await ask();
-    return answer.status === 503 ? undefined : answer;
-  });
 
 /** Registers somebody new and logs in. */
 export const newPerson = async (

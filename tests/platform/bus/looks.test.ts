@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openLogBus } from '../../../src/platform/event-bus/log-bus.ts';
 import { exposition } from '../../../src/platform/telemetry/collectors.ts';
+import { until } from '../../support/until.ts';
 import { upTo } from '../bed.ts';
 import { SCHEMA } from '../notes.ts';
 import { busBed } from './bed.ts';
@@ -19,6 +20,7 @@ const bed = busBed((_producer, address) => ({
 
 test('a source that hangs is asked once, however often figures are wanted meanwhile', async () => {
   await bed.listen([hearing()]);
+  await until('its registration', async () => (await bed.sql('select from consumer_source')).length > 0);
   for (const _ of upTo(3)) {
     expect(await exposition()).toContain('taskwire_collector_up{collector="consumers"} 0');
     await pause(100);
