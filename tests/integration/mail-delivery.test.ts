@@ -117,7 +117,11 @@ describe('the product with a mail server', () => {
          ('waiting', 2, 'smtp-421'), ('failed', 1, 'smtp-550'), ('sent', 2, null)) m (status, attempts, code)`,
     );
     const detail = '6 mails wait for another attempt; most often they failed with smtp-421';
-    expect((await healthOf('/health/events')).mails).toEqual({ status: 'degraded', detail });
+    const mails = await until('them to be told of', async () => {
+      const { mails } = await healthOf('/health/events');
+      return mails.detail === detail ? mails : undefined;
+    });
+    expect(mails).toEqual({ status: 'degraded', detail });
     await product.database.sql('begin; lock table notification_service.mail_list');
     const silent = { status: 'degraded', detail: 'no answer within a second' };
     expect(await healthOf('/health')).toMatchObject({ answer: 200, status: 'degraded', mails: silent });

@@ -9,6 +9,7 @@ import { type Config, parseConfig } from '../../src/platform/config/config.ts';
 import { readSecrets, type Secrets } from '../../src/platform/config/secrets.ts';
 import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { served } from './served.ts';
 
 /** `body` is what JSON.parse makes of it: a test looks at it as a client would, without our types. */
 export type Answer = {
@@ -69,11 +70,11 @@ export const startTestApp = async (environment: Record<string, string> = {}): Pr
     ask,
     person: async (name = `p${randomUUID().slice(0, 8)}`) => {
       const email = `${name}@example.org`;
-      const registered = await ask('POST', '/api/v1/auth/register', {
-        body: { email, username: name, password: PASSWORD },
-      });
+      const registering = { email, username: name, password: PASSWORD };
+      const registered = await served(() => ask('POST', '/api/v1/auth/register', { body: registering }));
       if (registered.status !== 201) throw new Error(`registering ${name}: ${JSON.stringify(registered.body)}`);
-      const login = await ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
+      const login = await served(() => ask('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } }));
+      if (login.status !== 200) throw new Error(`logging in: ${JSON.stringify(login.body)}`);
       const token = login.body.accessToken;
       return { id: registered.body.id, token, email, ask: asking(app, token) };
     },
