@@ -44,8 +44,11 @@ export const trial = async ({ world, report }: Stage, options: Trial): Promise<F
     const server = await system.start(failPoint);
     people.moveTo(server.url);
     if (naive) {
-      const beside = await startNaiveConsumer(world, installation);
-      void server.exit.then(() => beside.signal('SIGKILL'));
+      const beside = await startNaiveConsumer(world, installation).catch(async (error: unknown) => {
+        // One that came by its fail point as it started is gone, or on its way: there is nobody to stand beside.
+        if (failPoint === undefined || (await server.exit).signal !== 'SIGKILL') throw error;
+      });
+      void server.exit.then(() => beside?.signal('SIGKILL'));
     }
     return server;
   };
